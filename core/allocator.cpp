@@ -1,0 +1,199 @@
+#include "allocator.h"
+
+#include <pthread.h>
+
+#include "os.h"
+#include "print.h"
+#include "reclaim.h"
+
+#ifndef TSLAB_VERSION
+#define TSLAB_VERSION "0"
+#endif
+
+namespace tslab {
+
+constinit Served served{kMinServed, kMaxServed - kMinServed};
+
+namespace {
+
+constexpr Home kFirstEpoch = 1;
+
+constinit std::atomic<Phase> phase_now{Phase::unstarted};
+constinit pthread_key_t thread_key;
+constinit std::atomic<std::uint64_t> forwarded_without_heap;  // by threads that have none
+
+// The destructor of thread_key. Destructors that run after it free through the remote path and allocate from
+// the next allocator: a heap made that late would never be given up.
+void end_thread(void*) {
+    Heap* const heap = this_thread.heap;
+    heap->abandon();
+    this_thread = {nullptr, 0, true};
+    heaps.release(*heap);
+}
+
+void begin_child() {
+    region.begin_generation();
+    heaps.begin_generation(this_thread.heap);
+    reclaim.begin_generation();
+}
+
+// This thread's heap; null where it may not or cannot have one.
+Heap* attach_thread() {
+    if (this_thread.gone || phase() != Phase::active) return nullptr;
+    Heap* const heap = heaps.acquire();
+    if (heap == nullptr) return nullptr;
+    this_thread.heap = heap;
+    this_thread.home = home_of(kFirstEpoch, heap->number());
+    pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
+    return heap;
+}
+
+bool reserve_region() {
+    const std::size_t limit = os::address_space_limit() / 16;
+    for (std::size_t bytes = std::size_t{1} << log2_floor(options.reserve); bytes > 0; bytes /= 2) {
+        if (region.start(bytes, limit, os::page_bytes())) return true;
+    }
+    return false;
+}
+
+bool start_region(const char* started_name, const char* program_name, const Host& host) {
+    return !host.memory_checker && options.let_serve(started_name, program_name) && reserve_region() &&
+           pthread_key_create(&thread_key, end_thread) == 0 &&
+           pthread_atfork(nullptr, nullptr, begin_child) == 0;
+}
+
+void print_banner(const char* name, const Host& host, bool active) {
+    Line line;
+    line.text("version " TSLAB_VERSION " in ").text(name).text("[");
+    line.number(static_cast<std::uint64_t>(os::process_id())).text("]: ");
+    line.text(active                ? "active"
+              : host.memory_checker ? "passing through (a memory checker is present)"
+                                    : "passing through");
+    line.text("; next ").text(host.next_name).text(host.next_is_mixed ? ", parts of it elsewhere" : "");
+    if (active) line.text("; reserved ").size(region.size());
+    options.show(line);
+    line.send();
+}
+
+}  // namespace
+
+Phase phase() { return phase_now.load(std::memory_order_acquire); }  // pairs with start
+
+void start(const Host& host, bool now) {
+    char** const environment = os::environment();
+    if (environment == nullptr && !now) return;
+    Phase expected = Phase::unstarted;
+    if (!phase_now.compare_exchange_strong(expected, Phase::starting, std::memory_order_acquire)) return;
+    options.read(environment);
+    char started_name[64];
+    char program_name[64];
+    os::started_name(started_name, sizeof started_name);
+    os::program_name(program_name, sizeof program_name);
+    const bool active = start_region(started_name, program_name, host);
+    served = active ? Served{options.min_size, options.max_size - options.min_size} : Served{SIZE_MAX, 0};
+    phase_now.store(active ? Phase::active : Phase::passing_through, std::memory_order_release);
+    if (options.verbose) print_banner(program_name, host, active);
+}
+
+void* allocate_slow(std::size_t bytes) {
+    Heap* heap = this_thread.heap;
+    if (heap == nullptr) heap = attach_thread();
+    return heap != nullptr ? heap->take_slow(class_of(bytes)) : nullptr;
+}
+
+namespace {
+
+enum class Standing { live, dead, never };
+
+Standing standing_of(const Place& place) {
+    if (!place.exact || place.slot >= class_slots(place.size_class)) return Standing::never;
+    const Slab& slab = *place.slab;
+    if (&slab - &region.slab_at(place.size_class, 0) >= region.opened(place.size_class))
+        return Standing::never;
+    const Word live = slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed);
+    return (live & place.mask()) != 0 ? Standing::live : Standing::dead;
+}
+
+}  // namespace
+
+void free_owned_slow(void* pointer) {
+    const Place place = region.locate(pointer);
+    const Standing standing = standing_of(place);
+    if (standing == Standing::never) return report_misuse(Misuse::invalid_free, pointer);
+    if (standing == Standing::dead) return report_misuse(Misuse::double_free, pointer);
+    Heap* const heap = this_thread.heap;
+    const HeapNumber owner = heap_of(place.slab->home.load(std::memory_order_relaxed));
+    if (heap != nullptr && owner == heap->number()) {
+        heap->free_slow(place);
+    } else {
+        Heap::free_remote(place, pointer, heap);
+    }
+}
+
+std::size_t usable_bytes(const void* pointer) {
+    const Place place = region.locate(pointer);
+    return standing_of(place) == Standing::live ? class_size(place.size_class) : 0;
+}
+
+std::size_t resizable_bytes(const void* pointer) {
+    const Place place = region.locate(pointer);
+    switch (standing_of(place)) {
+        case Standing::live:
+            return class_size(place.size_class);
+        case Standing::dead:
+            report_misuse(Misuse::freed_realloc, pointer);
+            return 0;
+        case Standing::never:
+            report_misuse(Misuse::invalid_realloc, pointer);
+            return 0;
+    }
+    return 0;
+}
+
+std::size_t aligned_bytes(std::size_t alignment, std::size_t bytes) {
+    if (!serves(bytes) || alignment > kMaxServed) return 0;
+    const std::size_t whole = alignment <= 16 ? bytes : round_up(bytes, alignment);
+    // Steps of 16 and 32 hit every multiple of a larger alignment, and a slab starts on one.
+    return whole <= kMaxServed && class_size(class_of(whole)) % alignment == 0 ? whole : 0;
+}
+
+std::size_t trim() { return phase() == Phase::active ? reclaim.purge_now() : 0; }
+
+void count_forwarded() {
+    Heap* const heap = this_thread.heap;
+    if (heap != nullptr) {
+        heap->forwarded.set(heap->forwarded.get() + 1);
+    } else {
+        forwarded_without_heap.fetch_add(1, std::memory_order_relaxed);
+    }
+}
+
+void print_summary() {
+    std::uint64_t taken = 0;
+    std::uint64_t forwarded = forwarded_without_heap.load(std::memory_order_relaxed);
+    for (HeapNumber number = 1; number <= heaps.count(); number++) {
+        forwarded += heaps.at(number).forwarded.get();
+        for (unsigned c = 0; c < kClasses; c++) taken += heaps.at(number).bin(c).taken();
+    }
+    std::uint64_t objects = 0;
+    std::uint64_t bytes = 0;
+    for (unsigned c = 0; c < kClasses; c++) {
+        for (std::uint32_t index = 0; index < region.opened(c); index++) {
+            const Slab& slab = region.slab_at(c, index);
+            const unsigned live =
+                popcount(slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed));
+            objects += live;
+            bytes += live * class_size(c);
+        }
+    }
+    char name[64];
+    os::program_name(name, sizeof name);
+    Line line;
+    line.text(name).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: served ");
+    line.number(taken).text(" requests, forwarded ").number(forwarded).text("; live ").number(objects);
+    line.text(" objects, ").number(bytes).text(" bytes; resident ");
+    line.number(stats.get(Figure::resident_pages) * region.page_bytes()).text(" bytes in slabs, ");
+    line.number(region.metadata_bytes()).text(" in metadata; misuse ").number(misuses_counted()).send();
+}
+
+}  // namespace tslab

@@ -1,0 +1,88 @@
+// The core as the preload layer sees it: what we serve, what we own, and the life of the process.
+#pragma once
+
+#include "heap.h"
+#include "options.h"
+
+namespace tslab {
+
+// Requests of least .. least + extent bytes are ours. Nothing is, where `least` is the largest value.
+struct Served {
+    std::size_t least;
+    std::size_t extent;
+};
+extern constinit Served served;
+
+inline constexpr struct ClassTable {
+    std::uint8_t of[kMaxServed / 16 + 1];
+    constexpr ClassTable() : of{} {
+        for (unsigned i = 0; i < sizeof of; i++)
+            of[i] = static_cast<std::uint8_t>(class_of(std::size_t{16} * i));
+    }
+} class_table;
+
+TSLAB_HOT bool serves(std::size_t bytes) { return bytes - served.least <= served.extent; }
+TSLAB_HOT bool owns(const void* pointer) { return region.owns(pointer); }
+
+// serves(bytes). What malloc_usable_size will say of the slot.
+TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return class_size(class_table.of[(bytes + 15) / 16]); }
+
+// serves(bytes). Null where the thread's stack is empty: ask allocate_slow, and where that gives null, the
+// next allocator.
+TSLAB_HOT void* allocate(std::size_t bytes) {
+    Heap* const heap = this_thread.heap;
+    if (heap == nullptr) return nullptr;
+    return heap->bin(class_table.of[(bytes + 15) / 16]).take();
+}
+TSLAB_COLD void* allocate_slow(std::size_t bytes);
+
+TSLAB_COLD void free_owned_slow(void* pointer);
+
+// owns(pointer). Keeps errno, as glibc's free does.
+TSLAB_HOT void free_owned(void* pointer) {
+    const Place place = region.locate(pointer);
+    Slab& slab = *place.slab;
+    const Word live = slab.live.get();
+    const Word freeable = live & ~slab.remote_free.load(std::memory_order_relaxed);
+    if (slab.home.load(std::memory_order_relaxed) == this_thread.home && place.exact &&
+        (freeable & place.mask()) != 0) {
+        Bin& bin = this_thread.heap->bin(place.size_class);
+        if (!bin.is_full()) {
+            slab.live.set(live & ~place.mask());
+            return bin.push(Held::make(static_cast<std::byte*>(pointer), slab, place.slot));
+        }
+    }
+    free_owned_slow(pointer);
+}
+
+// owns(pointer). The slot's size, or 0 where the pointer is not a live slot's start.
+std::size_t usable_bytes(const void* pointer);
+// The same for a realloc: a pointer that may not be resized is misuse.
+std::size_t resizable_bytes(const void* pointer);
+
+// Whether a request aligned to `alignment` (a power of two) can be served, and the size to allocate for it; 0
+// where it goes to the next allocator.
+std::size_t aligned_bytes(std::size_t alignment, std::size_t bytes);
+
+// The life of the process. Until start() is called, and where it answers false, nothing is served.
+enum class Phase : unsigned char { unstarted, starting, active, passing_through };
+Phase phase();
+struct Host {
+    const char* next_name;  // of the next allocator, as all for the banner
+    bool next_is_mixed;     // parts of it come from elsewhere
+    bool memory_checker;    // the process has one: stay out of its way
+};
+// Reads the options and reserves the region; one thread does, others are not served until it is done. Does
+// nothing while the environment is unknown, unless `now`.
+void start(const Host& host, bool now);
+
+// Gives every empty page back, in time proportional to the slabs. Returns the bytes.
+std::size_t trim();
+
+// Counts a request that the next allocator has. Called only where TSLAB_STATS asks for it.
+void count_forwarded();
+
+// The line that TSLAB_STATS asks for, on stderr.
+void print_summary();
+
+}  // namespace tslab

@@ -1,0 +1,85 @@
+// The ground every module stands on: code placement, assertions, step points, bit arithmetic.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+// A hot function is small, always inlined, and leaves by a tail call to its one cold partner, named `…_slow`.
+#define TSLAB_HOT [[gnu::always_inline]] inline
+#define TSLAB_COLD [[gnu::cold, gnu::noinline]]
+#define TSLAB_EXPORT extern "C" [[gnu::visibility("default")]]
+
+namespace tslab {
+
+inline constexpr std::size_t kCacheLine = 64;
+
+// Points between two writes of a protocol. A test build stops at them to run another thread's part by hand;
+// in the library they are nothing.
+enum class Step {
+    take_resident,       // pages of the batch noted resident, its slots still free
+    take_free,           // slots out of `free`, not yet on the stack
+    free_remote_tested,  // live seen, remote_free not yet or-ed
+    free_remote_set,     // remote_free or-ed, slab not yet queued
+    free_remote_queued,  // slab marked as queued, not yet on the pending stack
+    collect_popped,      // slab off the pending stack, its words untouched
+    collect_freed,       // `free` and `live` written, remote_free not yet cleared
+    open_claimed,        // slab current, not yet in the bin
+    acquire_popped,      // slab off the pool or fresh, not yet owned
+    release_unowned,     // slab without owner, not yet in the pool
+    purge_claimed,       // block claimed by the purger, words not yet read
+    purge_advised,       // pages given back, not yet noted
+    abandon_emptied,     // stacks emptied, heap not yet up for adoption
+};
+
+#ifdef TSLAB_STEPS
+inline void (*step_hook)(Step) = nullptr;
+inline void step(Step at) {
+    if (step_hook != nullptr) step_hook(at);
+}
+#else
+inline void step(Step) {}
+#endif
+
+#ifdef TSLAB_ASSERTS
+#define TSLAB_ASSERT(condition) ((condition) ? (void)0 : __builtin_trap())
+#else
+#define TSLAB_ASSERT(condition) ((void)0)
+#endif
+
+using Word = std::uint64_t;  // one bit per slot
+
+constexpr Word bit(unsigned slot) { return Word{1} << (slot & 63); }
+constexpr Word low_bits(unsigned count) { return count >= 64 ? ~Word{0} : (Word{1} << count) - 1; }
+constexpr unsigned lowest(Word word) { return static_cast<unsigned>(__builtin_ctzll(word)); }
+
+// Baseline x86-64 has no popcount instruction and libgcc's table lookup misses the cache.
+constexpr unsigned popcount(Word word) {
+    word -= (word >> 1) & 0x5555555555555555;
+    word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return static_cast<unsigned>((word * 0x0101010101010101) >> 56);
+}
+
+constexpr std::size_t round_up(std::size_t value, std::size_t power_of_two) {
+    return (value + power_of_two - 1) & ~(power_of_two - 1);
+}
+constexpr std::size_t round_down(std::size_t value, std::size_t power_of_two) {
+    return value & ~(power_of_two - 1);
+}
+constexpr unsigned log2_floor(std::size_t value) {
+    return 63 - static_cast<unsigned>(__builtin_clzll(value));
+}
+
+// A value that one thread writes and any thread may read: plain loads and stores to the processor.
+template <typename T>
+class Shared {
+  public:
+    TSLAB_HOT T get() const { return value_.load(std::memory_order_relaxed); }
+    TSLAB_HOT void set(T value) { value_.store(value, std::memory_order_relaxed); }
+
+  private:
+    std::atomic<T> value_{};
+};
+
+}  // namespace tslab

@@ -1,0 +1,155 @@
+#include "options.h"
+
+#include <string.h>
+
+namespace tslab {
+
+constinit Options options;
+
+namespace {
+
+struct Bounds {
+    std::size_t least;
+    std::size_t largest;
+};
+
+// One kind of option: how a value is read, what the rule is, how a value is shown.
+
+bool parse(const char* text, bool& value, Bounds) {
+    if ((text[0] != '0' && text[0] != '1') || text[1] != 0) return false;
+    value = text[0] == '1';
+    return true;
+}
+void rule(Line& line, bool, Bounds) { line.text("0 or 1"); }
+void show(Line& line, bool value) { line.number(value); }
+
+bool parse(const char* text, std::size_t& value, Bounds bounds) {
+    std::size_t number = 0;
+    const char* at = text;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (__builtin_mul_overflow(number, std::size_t{10}, &number)) return false;
+        if (__builtin_add_overflow(number, static_cast<std::size_t>(*at - '0'), &number)) return false;
+    }
+    if (at == text) return false;
+    if (*at != 0) {
+        constexpr char kUnits[] = "KkMmGgTt";
+        const char* unit = strchr(kUnits, *at);
+        if (unit == nullptr || at[1] != 0) return false;
+        const std::size_t factor = std::size_t{1} << (10 * ((unit - kUnits) / 2 + 1));
+        if (__builtin_mul_overflow(number, factor, &number)) return false;
+    }
+    if (number < bounds.least || number > bounds.largest) return false;
+    value = number;
+    return true;
+}
+void rule(Line& line, std::size_t, Bounds bounds) {
+    line.text("a size from ").size(bounds.least).text(" to ").size(bounds.largest);
+    line.text(" (digits, then K, M, G or T)");
+}
+void show(Line& line, std::size_t value) { line.size(value); }
+
+bool parse(const char* text, const char*& value, Bounds) {
+    if (*text == 0) return false;
+    value = text;
+    return true;
+}
+void rule(Line& line, const char*, Bounds) { line.text("a list of program names"); }
+void show(Line& line, const char* value) { line.text(value != nullptr ? value : "none"); }
+
+constexpr const char* kOnMisuseNames[] = {"report", "ignore", "abort"};
+
+bool parse(const char* text, OnMisuse& value, Bounds) {
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(text, kOnMisuseNames[i]) == 0) {
+            value = static_cast<OnMisuse>(i);
+            return true;
+        }
+    }
+    return false;
+}
+void rule(Line& line, OnMisuse, Bounds) { line.text("report, ignore or abort"); }
+void show(Line& line, OnMisuse value) { line.text(kOnMisuseNames[static_cast<unsigned>(value)]); }
+
+template <typename T>
+void read_one(const char* name, const char* text, T& field, Bounds bounds) {
+    if (parse(text, field, bounds)) return;
+    Line line;
+    line.text(name).text("=\"").text(text).text("\" is not ");
+    rule(line, field, bounds);
+    line.text("; using ");
+    show(line, field);
+    line.send();
+}
+
+// Whether an entry "NAME=value" is of this name.
+bool has_name(const char* entry, const char* name) {
+    const std::size_t length = strlen(name);
+    return strncmp(entry, name, length) == 0 && entry[length] == '=';
+}
+
+void report_unknown(const char* entry) {
+    char name[64] = {};
+    for (std::size_t i = 0; entry[i] != '=' && i + 1 < sizeof name; i++) name[i] = entry[i];
+    Line line;
+    line.text(name).text(" is not an option; options are");
+    const char* separator = " ";
+#define TSLAB_NAME(kind, field, name, value, least, largest, help) \
+    line.text(separator).text(name);                               \
+    separator = ", ";
+    TSLAB_OPTIONS(TSLAB_NAME)
+#undef TSLAB_NAME
+    line.send();
+}
+
+// One entry "a,b*,c" against a name.
+bool lists(const char* names, const char* name) {
+    for (const char* at = names; *at != 0;) {
+        const std::size_t length = strcspn(at, ",");
+        const bool open_end = length > 0 && at[length - 1] == '*';
+        const std::size_t fixed = open_end ? length - 1 : length;
+        if (strncmp(at, name, fixed) == 0 && (open_end || (length > 0 && name[fixed] == 0))) return true;
+        at += length + (at[length] == ',');
+    }
+    return false;
+}
+
+}  // namespace
+
+void Options::read(char** environment) {
+    for (char** at = environment; at != nullptr && *at != nullptr; at++) {
+        const char* entry = *at;
+        const char* equals = strchr(entry, '=');
+        if (strncmp(entry, "TSLAB_", 6) != 0 || equals == nullptr) continue;
+#define TSLAB_READ(kind, field, name, value, least, largest, help) \
+    if (has_name(entry, name)) {                                   \
+        read_one(name, equals + 1, field, Bounds{least, largest}); \
+        continue;                                                  \
+    }
+        TSLAB_OPTIONS(TSLAB_READ)
+#undef TSLAB_READ
+        report_unknown(entry);
+    }
+    if (min_size > max_size) {
+        Line line;
+        line.text("TSLAB_MIN_SIZE=").number(min_size).text(" is above TSLAB_MAX_SIZE=").number(max_size);
+        line.text("; using ").number(kMinServed).text(" and ").number(kMaxServed).send();
+        min_size = kMinServed;
+        max_size = kMaxServed;
+    }
+}
+
+void Options::show(Line& line) const {
+#define TSLAB_SHOW(kind, field, name, value, least, largest, help) \
+    line.text("; " name " ");                                      \
+    tslab::show(line, field);
+    TSLAB_OPTIONS(TSLAB_SHOW)
+#undef TSLAB_SHOW
+}
+
+bool Options::let_serve(const char* started_name, const char* program_name) const {
+    if (disable) return false;
+    if (exclude != nullptr && (lists(exclude, started_name) || lists(exclude, program_name))) return false;
+    return only == nullptr || lists(only, started_name) || lists(only, program_name);
+}
+
+}  // namespace tslab

@@ -1,0 +1,60 @@
+// Every option, declared once. The environment is read when the allocator starts; a name or a value that is
+// not understood costs one line on stderr and the default is used: a typo never stops a program.
+#pragma once
+
+#include "print.h"
+#include "size_class.h"
+
+namespace tslab {
+
+inline constexpr std::size_t kMiB = std::size_t{1} << 20;
+inline constexpr std::size_t kTiB = std::size_t{1} << 40;
+
+enum class OnMisuse : unsigned char { report, ignore, abort };
+
+// kind, field, name, default, least, largest, help. Least and largest bound sizes only.
+#define TSLAB_OPTIONS(row)                                                                                 \
+    row(Flag, disable, "TSLAB_DISABLE", false, 0, 0, "pass every call through to the next allocator") row( \
+        Flag, verbose, "TSLAB_VERBOSE", false, 0, 0,                                                       \
+        "print one line at start: version, next allocator, settings in force")                             \
+        row(Flag, stats, "TSLAB_STATS", false, 0, 0, "print a summary line at exit") row(                  \
+            Size, reserve, "TSLAB_RESERVE", kTiB, 2 * kMiB, 16 * kTiB,                                     \
+            "address space to reserve, rounded down to a power of two")                                    \
+            row(Size, min_size, "TSLAB_MIN_SIZE", kMinServed, 1, kMaxServed,                               \
+                "smallest request served, bytes") row(Size, max_size, "TSLAB_MAX_SIZE", kMaxServed, 1,     \
+                                                      kMaxServed, "largest request served, bytes")         \
+                row(Names, only, "TSLAB_ONLY", nullptr, 0, 0,                                              \
+                    "serve only programs of these names: comma-separated, a final * matches any rest")     \
+                    row(Names, exclude, "TSLAB_EXCLUDE", nullptr, 0, 0,                                    \
+                        "pass everything through in programs of these names")                              \
+                        row(Misuse, on_misuse, "TSLAB_ON_MISUSE", OnMisuse::report, 0, 0,                  \
+                            "an invalid or double free: report it once per kind, ignore it, or abort")     \
+                            row(Flag, deepbind, "TSLAB_DEEPBIND", true, 0, 0,                              \
+                                "clear RTLD_DEEPBIND in dlopen, so that every library shares one malloc")
+
+namespace option_types {
+using Flag = bool;
+using Size = std::size_t;
+using Names = const char*;
+using Misuse = OnMisuse;
+}  // namespace option_types
+
+struct Options {
+#define TSLAB_FIELD(kind, field, name, value, least, largest, help) option_types::kind field = value;
+    TSLAB_OPTIONS(TSLAB_FIELD)
+#undef TSLAB_FIELD
+
+    // Sets the fields from "NAME=value" entries; says in one line each what it did not understand.
+    void read(char** environment);
+
+    // Adds "; name value" for each option to a line.
+    void show(Line& line) const;
+
+    // Whether this process, known by either name, is one that `disable`, `only` and `exclude` let us serve.
+    bool let_serve(const char* started_name, const char* program_name) const;
+};
+
+// In force. Written once, before the first request is served.
+extern constinit Options options;
+
+}  // namespace tslab

@@ -1,0 +1,116 @@
+#include "os.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace tslab::os {
+
+namespace {
+
+long call(long number, long a, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+#if defined(__x86_64__)
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+#else
+#error "temporal-slab runs on x86-64 and ARM64"
+#endif
+}
+
+long address(const void* pointer) { return reinterpret_cast<long>(pointer); }
+
+long advise(void* start, std::size_t bytes, int advice) {
+    return call(SYS_madvise, address(start), static_cast<long>(bytes), advice);
+}
+
+void copy_last_part(char* name, std::size_t room, const char* path) {
+    const char* slash = strrchr(path, '/');
+    const char* from = slash != nullptr ? slash + 1 : path;
+    std::size_t length = 0;
+    for (; from[length] != 0 && length + 1 < room; length++) name[length] = from[length];
+    name[length] = 0;
+}
+
+}  // namespace
+
+void* reserve(std::size_t bytes, bool readable) {
+    const long at = call(SYS_mmap, 0, static_cast<long>(bytes), readable ? PROT_READ : PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at < 0 && at > -4096 ? nullptr : reinterpret_cast<void*>(at);
+}
+
+void unreserve(void* start, std::size_t bytes) { call(SYS_munmap, address(start), static_cast<long>(bytes)); }
+
+long commit(void* start, std::size_t bytes) {
+    return call(SYS_mprotect, address(start), static_cast<long>(bytes), PROT_READ | PROT_WRITE);
+}
+
+long give_back(void* start, std::size_t bytes) { return advise(start, bytes, MADV_DONTNEED); }
+void avoid_huge_pages(void* start, std::size_t bytes) { advise(start, bytes, MADV_NOHUGEPAGE); }
+void exclude_from_dump(void* start, std::size_t bytes) { advise(start, bytes, MADV_DONTDUMP); }
+void include_in_dump(void* start, std::size_t bytes) { advise(start, bytes, MADV_DODUMP); }
+
+std::size_t page_bytes() { return getauxval(AT_PAGESZ); }
+
+std::size_t address_space_limit() {
+    struct rlimit limit {};
+    if (call(SYS_prlimit64, 0, RLIMIT_AS, 0, address(&limit)) < 0) return SIZE_MAX;
+    return limit.rlim_cur;
+}
+
+int process_id() { return static_cast<int>(call(SYS_getpid, 0)); }
+bool is_secure() { return getauxval(AT_SECURE) != 0; }
+
+void started_name(char* name, std::size_t room) {
+    const auto* path = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+    copy_last_part(name, room, path != nullptr ? path : "");
+}
+
+void program_name(char* name, std::size_t room) {
+    char path[4096];
+    const long length =
+        call(SYS_readlinkat, AT_FDCWD, address("/proc/self/exe"), address(path), sizeof path - 1);
+    path[length > 0 ? length : 0] = 0;
+    copy_last_part(name, room, path);
+}
+
+char** environment() { return environ; }
+
+void write_error(const char* text, std::size_t bytes) {
+    while (bytes > 0) {
+        const long written = call(SYS_write, 2, address(text), static_cast<long>(bytes));
+        if (written == -EINTR) continue;
+        if (written <= 0) return;
+        text += written;
+        bytes -= static_cast<std::size_t>(written);
+    }
+}
+
+void stop() { abort(); }
+
+}  // namespace tslab::os

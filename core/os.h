@@ -1,0 +1,47 @@
+// The kernel, by raw system calls: libc's wrappers can be interposed by other preloaded libraries, which then
+// allocate, and they write errno, which free must keep.
+#pragma once
+
+#include "base.h"
+
+namespace tslab::os {
+
+// Each call answers 0 or a pointer on success; failures are the negated errno, and null for reserve().
+
+// Address space without memory behind it, readable (as zeros) or not accessible at all. mmap(2).
+void* reserve(std::size_t bytes, bool readable);
+void unreserve(void* start, std::size_t bytes);
+
+// Makes a part of a reservation readable and writable. mprotect(2).
+long commit(void* start, std::size_t bytes);
+
+// Gives the pages of the range to the kernel; they read as zeros afterwards. madvise(2), MADV_DONTNEED.
+long give_back(void* start, std::size_t bytes);
+
+// Advice that may fail without harm: no huge pages; kept out of core dumps, or taken into them.
+void avoid_huge_pages(void* start, std::size_t bytes);
+void exclude_from_dump(void* start, std::size_t bytes);
+void include_in_dump(void* start, std::size_t bytes);
+
+std::size_t page_bytes();
+
+// The soft limit on this process's address space, RLIM_INFINITY as the largest value.
+std::size_t address_space_limit();
+
+int process_id();
+bool is_secure();  // started with privileges its user does not have: AT_SECURE of getauxval(3)
+
+// The name this process was started by and the file it runs, without their folders. Copies at most `room - 1`
+// bytes and a final 0; empty where unknown.
+void started_name(char* name, std::size_t room);
+void program_name(char* name, std::size_t room);
+
+// The environment, null before libc has set it up; entries are "NAME=value", the last one null.
+char** environment();
+
+void write_error(const char* text,
+                 std::size_t bytes);  // to stderr, in one write(2) where the kernel takes it
+
+[[noreturn]] void stop();  // abort(3)
+
+}  // namespace tslab::os

@@ -1,0 +1,51 @@
+// Gives pages without a live or held slot back to the kernel, little by little, on a clock of bytes: one
+// cursor walks the blocks of every class in turn, and a page found empty by two visits in a row is purged.
+//
+//   slabs visited by a tick      <= kVisitsPerTick, worth <= kSweepFactor * bytes it was given
+//   system calls by a tick       <= kCallsPerTick
+//   system calls altogether      <= bytes clocked / kBytesPerCall + kCallsPerTick
+//   bytes clocked by a full pass >= kLeastPassBytes
+#pragma once
+
+#include "region.h"
+
+namespace tslab {
+
+inline constexpr std::size_t kTickBytes = 8192;  // a heap ticks when it has clocked this much
+inline constexpr std::size_t kSweepFactor = 4;
+inline constexpr unsigned kVisitsPerTick = 64;
+inline constexpr unsigned kCallsPerTick = 2;
+inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
+inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
+
+class Reclaim {
+  public:
+    // `bytes` were allocated and freed since the caller's last tick. Any thread; false, with nothing done,
+    // while another thread is at it.
+    TSLAB_COLD bool tick(std::size_t bytes);
+
+    // Purges every page that is empty now; takes time in proportion to the slabs. Returns the bytes given
+    // back.
+    TSLAB_COLD std::size_t purge_now();
+
+    // In a forked child: a walk that was under way when the process was copied is nobody's.
+    void begin_generation() { walking_.store(false, std::memory_order_relaxed); }
+
+    std::uint64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
+
+  private:
+    bool begin_walk() { return !walking_.exchange(true, std::memory_order_acquire); }
+    void end_walk() { walking_.store(false, std::memory_order_release); }
+
+    std::atomic<bool> walking_{};          // any; a try-lock: nobody waits for it
+    std::atomic<bool> off_{};              // any: the kernel refused once
+    std::atomic<std::uint64_t> sweeps_{};  // who walks: full passes
+    unsigned class_{};                     // who walks, as all below: where the cursor stands
+    std::uint32_t index_{};
+    std::size_t pass_bytes_{};    // clocked since this pass began
+    std::size_t credit_bytes_{};  // clocked and not yet spent on system calls
+};
+
+extern constinit Reclaim reclaim;
+
+}  // namespace tslab

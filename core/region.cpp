@@ -1,0 +1,196 @@
+#include "region.h"
+
+#include "os.h"
+
+namespace tslab {
+
+constinit Region region;
+
+namespace {
+
+constexpr std::size_t kLeastRange = std::size_t{64} << 10;  // whole slabs, whole pages of any kernel
+constexpr std::size_t kLeastStep = std::size_t{64} << 10;
+constexpr std::size_t kLargestStep = std::size_t{32} << 20;
+constexpr std::size_t kAlignment = kLeastRange;
+
+constexpr std::size_t descriptor_bytes(unsigned c, std::size_t range) {
+    return round_up((range >> span_shift(c)) * sizeof(Slab), kAlignment);
+}
+
+// Slab 0 is none: the array begins one page before the first class's.
+constexpr std::size_t all_descriptor_bytes(std::size_t range) {
+    std::size_t total = kAlignment;
+    for (unsigned c = 0; c < kClasses; c++) total += descriptor_bytes(c, range);
+    return total;
+}
+
+std::byte* aligned(void* pointer) {
+    return reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(pointer), kAlignment));
+}
+
+}  // namespace
+
+bool Prefix::commit(std::size_t from, std::size_t to) {
+    if (os::commit(start_ + from, to - from) != 0) return false;
+    os::include_in_dump(start_ + from, to - from);
+    return true;
+}
+
+bool Prefix::reach_slow(std::size_t bytes) {
+    if (bytes > limit_) return false;
+    std::size_t seen = committed_.load(std::memory_order_acquire);
+    std::size_t step = seen < kLeastStep ? kLeastStep : seen;
+    if (step > kLargestStep) step = kLargestStep;
+    std::size_t wanted = round_up(bytes > seen + step ? bytes : seen + step, kAlignment);
+    if (wanted > limit_) wanted = limit_;
+    if (!commit(seen, wanted)) {
+        stats.add(Figure::commit_failures);
+        return false;
+    }
+    while (seen < wanted && !committed_.compare_exchange_weak(seen, wanted, std::memory_order_release,
+                                                              std::memory_order_relaxed)) {
+    }
+    return true;
+}
+
+bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes) {
+    const std::size_t range = bytes / kClasses;
+    if (range < kLeastRange || page_bytes > kLeastRange) return false;
+    const std::size_t heap_bytes = bytes / 16 < kLargestStep * 512 ? bytes / 16 : kLargestStep * 512;
+    const std::size_t beside = all_descriptor_bytes(range) + heap_bytes;
+    if (bytes + beside + 2 * kAlignment > limit) return false;
+
+    void* slots = os::reserve(bytes + kAlignment, false);
+    if (slots == nullptr) return false;
+    // Readable throughout: a wild pointer into the region finds a descriptor without live slots, not a fault.
+    void* metadata = os::reserve(beside + kAlignment, true);
+    if (metadata == nullptr) {
+        os::unreserve(slots, bytes + kAlignment);
+        return false;
+    }
+    std::byte* const base = aligned(slots);
+    std::byte* at = aligned(metadata);
+    os::avoid_huge_pages(base, bytes);
+    os::avoid_huge_pages(at, beside);
+    os::exclude_from_dump(base, bytes);
+    os::exclude_from_dump(at, beside);
+
+    class_shift_ = log2_floor(range);
+    page_shift_ = log2_floor(page_bytes);
+    slabs_ = reinterpret_cast<Slab*>(at);
+    at += kAlignment;
+    for (unsigned c = 0; c < kClasses; c++) {
+        const std::size_t start_offset = c * range;
+        Range& part = ranges_[c];
+        part.first = reinterpret_cast<Slab*>(at);
+        part.slots.start(base + start_offset, range);
+        part.slabs.start(at, descriptor_bytes(c, range));
+        cuts_[c] = {reinterpret_cast<std::uintptr_t>(at) - (start_offset >> span_shift(c)) * sizeof(Slab),
+                    class_inverse(c), static_cast<std::uint32_t>(class_span(c) - 1),
+                    static_cast<std::uint8_t>(span_shift(c))};
+        for (unsigned page = 0; page < pages_per_block(c); page++) {
+            const std::size_t from = page << page_shift_;
+            page_slots_[c][page] =
+                span_shift(c) <= page_shift_ ? class_mask(c) : slots_between(c, from, from + page_bytes);
+        }
+        at += descriptor_bytes(c, range);
+    }
+    heaps_.start(at, heap_bytes);
+    base_ = reinterpret_cast<std::uintptr_t>(base);
+    size_ = bytes;
+    return true;
+}
+
+std::byte* Region::slots_of(const Slab& slab) const {
+    const unsigned c = slab.size_class;
+    const auto index = static_cast<std::size_t>(&slab - ranges_[c].first);
+    return reinterpret_cast<std::byte*>(base_) + (std::size_t{c} << class_shift_) + (index << span_shift(c));
+}
+
+Slab& Region::first_of_block(const Slab& slab) const {
+    Slab* const first = ranges_[slab.size_class].first;
+    const auto index = static_cast<std::size_t>(&slab - first);
+    return first[round_down(index, slabs_per_block(slab.size_class))];
+}
+
+Word Region::slots_on(unsigned c, unsigned pages) const {
+    Word slots = 0;
+    for (unsigned page = 0; page < pages_per_block(c); page++) {
+        if ((pages >> page & 1) != 0) slots |= page_slots_[c][page];
+    }
+    return slots;
+}
+
+unsigned Region::pages_under(unsigned c, Word slots) const {
+    unsigned pages = 0;
+    for (unsigned page = 0; page < pages_per_block(c); page++) {
+        if ((slots & page_slots_[c][page]) != 0) pages |= 1u << page;
+    }
+    return pages;
+}
+
+Slab* Region::acquire(unsigned c) {
+    Range& range = ranges_[c];
+    const auto link_of = [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); };
+    if (const SlabNumber popped = range.pool.pop(link_of); popped != 0) {
+        Slab& first = slab(popped);
+        step(Step::acquire_popped);
+        if (first.become_current(generation())) {
+            stats.add(Figure::slabs_reopened);
+            return &first;
+        }
+        range.pool.push(popped, link_of);  // a purger has it for now
+    }
+    return open_fresh(c);
+}
+
+Slab* Region::open_fresh(unsigned c) {
+    Range& range = ranges_[c];
+    const unsigned count = slabs_per_block(c);
+    std::uint32_t index = range.opened.load(std::memory_order_relaxed);
+    do {
+        const std::size_t end = std::size_t{index} + count;
+        if (!range.slots.reach(end << span_shift(c)) || !range.slabs.reach(end * sizeof(Slab)))
+            return nullptr;
+        // Release pairs with opened(): who sees the count may read the descriptors below it.
+    } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,
+                                                 std::memory_order_relaxed));
+    for (unsigned i = 0; i < count; i++) range.first[index + i].size_class = static_cast<std::uint8_t>(c);
+    step(Step::acquire_popped);
+    Slab& first = range.first[index];
+    if (!first.become_current(generation())) return nullptr;
+    stats.add(Figure::slabs_opened);
+    return &first;
+}
+
+void Region::release(Slab& first) {
+    first.home.store(0, std::memory_order_relaxed);
+    step(Step::release_unowned);
+    first.generation.set(generation());
+    ranges_[first.size_class].pool.push(
+        number(first), [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); });
+}
+
+void Region::begin_generation() {
+    generation_.fetch_add(1, std::memory_order_relaxed);
+    for (Range& range : ranges_) {
+        range.pool.forget();
+        range.unlisted_end = range.opened.load(std::memory_order_relaxed);
+        range.relisted.store(0, std::memory_order_relaxed);
+    }
+}
+
+Slab* Region::next_unlisted(unsigned c) {
+    Range& range = ranges_[c];
+    if (range.relisted.load(std::memory_order_relaxed) >= range.unlisted_end) return nullptr;
+    const std::uint32_t index = range.relisted.fetch_add(slabs_per_block(c), std::memory_order_relaxed);
+    return index < range.unlisted_end ? &range.first[index] : nullptr;
+}
+
+std::size_t Region::metadata_bytes() const {
+    std::size_t total = 0;
+    for (const Range& range : ranges_) total += range.opened.load(std::memory_order_relaxed) * sizeof(Slab);
+    return total;
+}
+
+}  // namespace tslab

@@ -1,0 +1,188 @@
+// The reserved address range: one equal power-of-two part per size class, cut into slabs, and beside it the
+// slabs' descriptors and the heaps. Who owns a pointer is a subtraction and a compare; its class a shift; its
+// slab a shift; its slot a multiplication.
+//
+//   slot address == base + (c << class_shift) + index * class_span(c) + slot * class_size(c)
+//   block        == the slabs that share a page, or one slab where a slab is at least a page
+//   opened(c) <= the committed prefix of c, for slots and for descriptors alike
+#pragma once
+
+#include "slab.h"
+#include "stats.h"
+
+namespace tslab {
+
+// A stack of numbers that any thread may push to and pop from. Each swap changes the tag, so a number that
+// was popped and pushed in between is noticed. Links are kept by the caller and may be read when stale.
+class NumberStack {
+  public:
+    template <typename Link>  // Link(number) -> Shared<uint32_t>&
+    void push(std::uint32_t number, Link link) {
+        std::uint64_t seen = head_.load(std::memory_order_relaxed);
+        do {
+            link(number).set(static_cast<std::uint32_t>(seen));
+        } while (!head_.compare_exchange_weak(seen, after(seen, number), std::memory_order_release,
+                                              std::memory_order_relaxed));  // pairs with pop
+    }
+
+    template <typename Link>
+    std::uint32_t pop(Link link) {
+        std::uint64_t seen = head_.load(std::memory_order_acquire);
+        while (static_cast<std::uint32_t>(seen) != 0) {
+            const std::uint32_t below = link(static_cast<std::uint32_t>(seen)).get();
+            if (head_.compare_exchange_weak(seen, after(seen, below), std::memory_order_acquire,
+                                            std::memory_order_acquire)) {
+                return static_cast<std::uint32_t>(seen);
+            }
+        }
+        return 0;
+    }
+
+    void forget() { head_.store(0, std::memory_order_relaxed); }
+
+  private:
+    static std::uint64_t after(std::uint64_t seen, std::uint32_t number) {
+        return ((seen >> 32) + 1) << 32 | number;
+    }
+
+    std::atomic<std::uint64_t> head_{};  // any: tag, number
+};
+
+// The usable front of a reservation. It only grows, in steps that double, so the mappings stay constant in
+// number.
+class Prefix {
+  public:
+    void start(std::byte* at, std::size_t limit_bytes) {
+        start_ = at;
+        limit_ = limit_bytes;
+    }
+
+    // Whether the first `bytes` can be used now. Threads that grow it at once do the same work twice,
+    // harmlessly.
+    bool reach(std::size_t bytes) {
+        return bytes <= committed_.load(std::memory_order_acquire) ||
+               reach_slow(bytes);  // pairs with reach_slow
+    }
+
+    std::byte* at() const { return start_; }
+    std::size_t committed() const { return committed_.load(std::memory_order_relaxed); }
+
+  private:
+    TSLAB_COLD bool reach_slow(std::size_t bytes);
+    bool commit(std::size_t from, std::size_t to);
+
+    std::byte* start_ = nullptr;            // fixed
+    std::size_t limit_ = 0;                 // fixed
+    std::atomic<std::size_t> committed_{};  // any
+};
+
+// A pointer of ours taken apart.
+struct Place {
+    Slab* slab;
+    unsigned size_class;
+    unsigned slot;
+    bool exact;  // the pointer is where a slot starts
+
+    Word mask() const { return bit(slot); }
+};
+
+class Region {
+  public:
+    // Reserves `bytes` (a power of two) and what goes with them; false, with nothing reserved, where the
+    // kernel refuses. `limit` bounds everything reserved together. Called once, before any other thread knows
+    // the region.
+    bool start(std::size_t bytes, std::size_t limit, std::size_t page_bytes);
+
+    TSLAB_HOT bool owns(const void* pointer) const { return offset_of(pointer) < size_; }
+
+    // owns(pointer)
+    TSLAB_HOT Place locate(const void* pointer) const {
+        const std::size_t offset = offset_of(pointer);
+        const auto c = static_cast<unsigned>(offset >> class_shift_);
+        const Cut& cut = cuts_[c];
+        const auto slab = cut.first_slab + (offset >> cut.span_shift) * sizeof(Slab);
+        const Word t = (offset & cut.offset_mask) * cut.inverse;
+        return {reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32),
+                static_cast<std::uint32_t>(t) < cut.inverse};
+    }
+
+    std::byte* slots_of(const Slab& slab) const;  // the address of its first slot
+
+    Slab& slab(SlabNumber number) const { return slabs_[number]; }
+    SlabNumber number(const Slab& slab) const { return static_cast<SlabNumber>(&slab - slabs_); }
+
+    // Blocks. A block's state, home and resident pages stand in its first slab.
+    unsigned slabs_per_block(unsigned c) const { return 1u << block_shift(c); }
+    unsigned pages_per_block(unsigned c) const {
+        return span_shift(c) > page_shift_ ? 1u << (span_shift(c) - page_shift_) : 1;
+    }
+    Slab& first_of_block(const Slab& slab) const;
+    std::size_t page_bytes() const { return std::size_t{1} << page_shift_; }
+
+    // The slots of a slab of class c that lie on any of the block's pages in `pages`, and the other way
+    // round.
+    Word slots_on(unsigned c, unsigned pages) const;
+    unsigned pages_under(unsigned c, Word slots) const;
+
+    // The first slab of a block that nobody owns, its state current: one that was released, or a fresh one.
+    // Null where there is neither. The caller becomes its owner.
+    Slab* acquire(unsigned c);
+    // The first slab of a block whose slabs are all empty, queued nowhere, and owned by nobody from here on.
+    void release(Slab& first);
+
+    std::uint32_t opened(unsigned c) const { return ranges_[c].opened.load(std::memory_order_acquire); }
+    Slab& slab_at(unsigned c, std::uint32_t index) const { return *(ranges_[c].first + index); }
+
+    // Forks. In a child the pools are forgotten, and every block that was neither owned by the thread that
+    // forked nor listed since is named once by next_unlisted(), to one caller.
+    std::uint32_t generation() const { return generation_.load(std::memory_order_relaxed); }
+    void begin_generation();
+    Slab* next_unlisted(unsigned c);
+
+    Prefix& heap_memory() { return heaps_; }
+    std::size_t size() const { return size_; }
+    std::size_t metadata_bytes() const;
+
+  private:
+    // What locate() needs of a class.
+    struct alignas(32) Cut {
+        std::uintptr_t first_slab;  // of the class, less what the class's own offset adds
+        std::uint64_t inverse;
+        std::uint32_t offset_mask;
+        std::uint8_t span_shift;
+    };
+
+    struct alignas(kCacheLine) Range {
+        Slab* first{};                          // fixed
+        Prefix slots;                           // any
+        Prefix slabs;                           // any
+        std::atomic<std::uint32_t> opened{};    // any: slabs handed out at least once, whole blocks
+        NumberStack pool;                       // any: first slabs of released blocks
+        std::atomic<std::uint32_t> relisted{};  // any: slabs named by next_unlisted since the fork
+        std::uint32_t unlisted_end{};           // fixed until the next fork
+    };
+
+    TSLAB_HOT std::size_t offset_of(const void* pointer) const {
+        return reinterpret_cast<std::uintptr_t>(pointer) - base_;
+    }
+    unsigned block_shift(unsigned c) const {
+        return span_shift(c) < page_shift_ ? page_shift_ - span_shift(c) : 0;
+    }
+    Shared<SlabNumber>& link(SlabNumber number) const { return slabs_[number].next; }
+    Slab* open_fresh(unsigned c);
+
+    std::uintptr_t base_ = 0;  // fixed, as all below up to ranges_
+    std::size_t size_ = 0;
+    unsigned class_shift_ = 0;
+    unsigned page_shift_ = 12;
+    Slab* slabs_ = nullptr;
+    Cut cuts_[kClasses]{};
+    Word page_slots_[kClasses][8]{};
+    Prefix heaps_;
+    std::atomic<std::uint32_t> generation_{1};  // any
+    Range ranges_[kClasses]{};
+};
+
+extern constinit Region region;
+
+}  // namespace tslab

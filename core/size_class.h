@@ -1,0 +1,61 @@
+// The table of size classes: the only place that knows which sizes there are and how a slab of each is cut.
+//
+//   size(c) % 16 == 0                     a slot is aligned as malloc must be
+//   span(c) is a power of two             a slot keeps the natural alignment of its size
+//   slots(c) == span(c) / size(c) <= 64   one bit per slot
+//   span(c) > 32 * size(c)                a slab loses under 1/32 of itself to its tail
+#pragma once
+
+#include "base.h"
+
+namespace tslab {
+
+inline constexpr unsigned kClasses = 32;
+inline constexpr std::size_t kMinServed = 64;   // by default; the classes below are opt-in
+inline constexpr std::size_t kMaxServed = 768;  // the largest class
+
+// Steps of 16 up to 256, of 32 above.
+constexpr std::size_t class_size(unsigned c) { return c < 16 ? 16 * (c + 1) : 256 + 32 * (c - 15); }
+
+constexpr unsigned class_of(std::size_t bytes) {
+    if (bytes <= 16) return 0;
+    return static_cast<unsigned>(bytes <= 256 ? (bytes - 1) / 16 : 15 + (bytes - 256 + 31) / 32);
+}
+
+constexpr unsigned span_shift(unsigned c) { return log2_floor(64 * class_size(c)); }
+constexpr std::size_t class_span(unsigned c) { return std::size_t{1} << span_shift(c); }
+constexpr unsigned class_slots(unsigned c) { return static_cast<unsigned>(class_span(c) / class_size(c)); }
+constexpr Word class_mask(unsigned c) { return low_bits(class_slots(c)); }
+
+// t = offset * inverse(c), with offset < span(c): the high half of t is offset / size(c), and the low half is
+// below inverse(c) exactly when the division leaves nothing.
+constexpr std::uint32_t class_inverse(unsigned c) {
+    return static_cast<std::uint32_t>((Word{1} << 32) / class_size(c) + 1);
+}
+
+// A full slab is offered for refill again when this many of its slots are free.
+constexpr unsigned offer_at(unsigned c) { return class_slots(c) / 6; }
+
+// The slots of which any byte lies in [from, to) of a slab.
+constexpr Word slots_between(unsigned c, std::size_t from, std::size_t to) {
+    const std::size_t first = from / class_size(c);
+    const std::size_t end = (to + class_size(c) - 1) / class_size(c);
+    return low_bits(static_cast<unsigned>(end)) & ~low_bits(static_cast<unsigned>(first)) & class_mask(c);
+}
+
+constexpr bool size_classes_are_valid() {
+    for (unsigned c = 0; c < kClasses; c++) {
+        const std::size_t size = class_size(c);
+        if (size % 16 != 0 || class_of(size) != c || class_of(size - 15) != c) return false;
+        if (class_slots(c) > 64 || class_span(c) < 32 * size) return false;
+        if (size > 32 && class_span(c) % size * 32 > class_span(c)) return false;
+        for (std::size_t offset = 0; offset < class_span(c); offset++) {
+            const Word t = offset * class_inverse(c);
+            if ((t >> 32) != offset / size) return false;
+            if ((static_cast<std::uint32_t>(t) < class_inverse(c)) != (offset % size == 0)) return false;
+        }
+    }
+    return class_size(kClasses - 1) == kMaxServed;
+}
+
+}  // namespace tslab

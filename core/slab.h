@@ -1,0 +1,90 @@
+// One slab's state, away from its slots: who may hand out what, and which pages hold something.
+#pragma once
+
+#include "base.h"
+#include "size_class.h"
+
+namespace tslab {
+
+// Where a slab belongs: the epoch it was opened in and the heap that owns it. 0 is nowhere.
+using Home = std::uint64_t;
+inline constexpr unsigned kHeapBits = 20;
+constexpr Home home_of(std::uint64_t epoch, std::uint32_t heap) { return epoch << kHeapBits | heap; }
+constexpr std::uint32_t heap_of(Home home) { return home & ((1u << kHeapBits) - 1); }
+constexpr std::uint64_t epoch_of(Home home) { return home >> kHeapBits; }
+
+// Who may take slots from a block and who may purge its pages, stamped with the fork generation it was said
+// in: a forked child has none of the threads that hold something under an earlier one.
+//
+//   parked  -> current   by the owner (swap, acquire): takes slots, notes pages as resident
+//   parked  -> claimed   by any purger (swap, acquire): gives pages back, notes them as not resident
+//   current -> parked, claimed -> parked   by whoever holds it (release store)
+//
+// Nobody waits: who loses a swap turns to another block. While parked, slots only become free.
+enum class Hold : std::uint32_t { parked, current, claimed };
+using State = std::uint32_t;
+constexpr State state_of(Hold hold, std::uint32_t generation) {
+    return generation << 2 | static_cast<State>(hold);
+}
+constexpr Hold hold_of(State state) { return static_cast<Hold>(state & 3); }
+constexpr std::uint32_t generation_of(State state) { return state >> 2; }
+
+// Slabs are known by number; 0 is none, so that zeroed memory is an empty list.
+using SlabNumber = std::uint32_t;
+
+// A slab on a pending stack names the next one, or this where it is the last; 0 means it is on none.
+inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
+
+//   free & live == 0        remote_free ⊆ live        held == slots − popcount(free | live)
+//   room == popcount(free)                            quiet ⊆ resident
+//
+// Each slot is free, held (on its heap's stack) or live. The equations hold between a heap's operations;
+// while one is under way `free` may lack slots, never have too many.
+struct alignas(kCacheLine) Slab {
+    Shared<Word> live;                       // owner: slots the program has
+    std::atomic<Word> remote_free{};         // any: live slots that other threads have freed
+    std::atomic<Home> home{};                // owner; does not change while a slot is live
+    Shared<Word> free;                       // owner: slots ready to be taken
+    std::atomic<State> state{};              // any; of the whole block, in its first slab
+    std::atomic<SlabNumber> pending_next{};  // whoever put the slab on the pending stack, then its owner
+    Shared<SlabNumber> next;                 // owner: in a bin's list; in a pool, whoever pushed it
+    SlabNumber previous{};                   // owner: in a bin's list
+    Shared<std::uint32_t> generation;  // owner or whoever releases: the fork generation it was listed in
+    std::uint8_t size_class{};         // fixed once opened
+    std::uint8_t room{};               // owner
+    bool listed{};                     // owner: in a bin's list
+    Shared<std::uint8_t> resident;     // holder of the state: the block's pages that may have memory
+    Shared<std::uint8_t> quiet;        // holder of the state: those without an object at the last visit
+
+    bool is_valid() const;
+
+    bool become_current(std::uint32_t now) { return swap_parked(Hold::current, now); }
+    bool become_claimed(std::uint32_t now) { return swap_parked(Hold::claimed, now); }
+
+    // Pairs with the acquire of the next swap: whoever holds the block next sees the words as they are here.
+    void park(std::uint32_t now) { state.store(state_of(Hold::parked, now), std::memory_order_release); }
+
+    // The slots whose memory nobody needs. May miss some that other threads are freeing now.
+    Word unused() const { return free.get() | remote_free.load(std::memory_order_acquire); }
+
+  private:
+    bool swap_parked(Hold hold, std::uint32_t now) {
+        State seen = state.load(std::memory_order_relaxed);
+        const bool void_claim = hold_of(seen) == Hold::claimed && generation_of(seen) != now;
+        if (hold_of(seen) != Hold::parked && !void_claim) return false;
+        return state.compare_exchange_strong(seen, state_of(hold, now), std::memory_order_acquire,
+                                             std::memory_order_relaxed);
+    }
+};
+
+static_assert(sizeof(Slab) == kCacheLine, "two slabs of different owners never share a cache line");
+
+inline bool Slab::is_valid() const {
+    const Word all = class_mask(size_class);
+    return (free.get() & live.get()) == 0 &&
+           (remote_free.load(std::memory_order_relaxed) & ~live.get()) == 0 &&
+           ((free.get() | live.get()) & ~all) == 0 && room == popcount(free.get()) &&
+           (quiet.get() & ~resident.get()) == 0;
+}
+
+}  // namespace tslab

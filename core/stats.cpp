@@ -1,0 +1,7 @@
+#include "stats.h"
+
+namespace tslab {
+
+constinit Stats stats;
+
+}  // namespace tslab

@@ -1,0 +1,205 @@
+#include "next.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "core/os.h"
+#include "core/print.h"
+
+namespace tslab {
+
+namespace {
+
+constinit Arena arena;
+
+// Whether this thread is inside the lookup: what it allocates then comes from the arena.
+constinit thread_local bool looking_up = false;
+
+// The functions as they were found, whatever `next` says.
+constinit Next found{};
+
+// Aligned requests during the lookup have no caller in practice; they fail cleanly.
+namespace during_lookup {
+
+void* malloc(size_t bytes) { return arena.take(bytes); }
+void free(void*) {}
+void* calloc(size_t count, size_t bytes) {
+    size_t total;
+    return __builtin_mul_overflow(count, bytes, &total) ? nullptr : arena.take(total);
+}
+void* realloc(void* pointer, size_t bytes) {
+    void* const moved = arena.take(bytes);
+    if (moved == nullptr || pointer == nullptr) return moved;
+    const size_t old = Arena::usable_bytes(pointer);
+    return memcpy(moved, pointer, old < bytes ? old : bytes);
+}
+void* memalign(size_t, size_t) { return nullptr; }
+void* aligned_alloc(size_t, size_t) { return nullptr; }
+int posix_memalign(void**, size_t, size_t) { return ENOMEM; }
+void* valloc(size_t) { return nullptr; }
+void* pvalloc(size_t) { return nullptr; }
+size_t malloc_usable_size(void* pointer) { return pointer != nullptr ? Arena::usable_bytes(pointer) : 0; }
+int malloc_trim(size_t) { return 0; }
+void* dlopen(const char*, int) { return nullptr; }
+
+}  // namespace during_lookup
+
+// What `next` holds at first: finds the real functions, then calls the one that was meant.
+namespace first_call {
+
+#define TSLAB_FIRST(name, result, parameters, arguments)      \
+    result name parameters {                                  \
+        if (looking_up) return during_lookup::name arguments; \
+        find_next();                                          \
+        return next.name arguments;                           \
+    }
+TSLAB_NEXT_FUNCTIONS(TSLAB_FIRST)
+#undef TSLAB_FIRST
+
+}  // namespace first_call
+
+// Stand in front of the functions that are handed a pointer, in a process where the arena was needed.
+namespace past_arena {
+
+void free(void* pointer) {
+    if (!arena.owns(pointer)) found.free(pointer);
+}
+void* realloc(void* pointer, size_t bytes) {
+    if (!arena.owns(pointer)) return found.realloc(pointer, bytes);
+    void* const moved = found.malloc(bytes);
+    if (moved == nullptr) return nullptr;
+    const size_t old = Arena::usable_bytes(pointer);
+    return memcpy(moved, pointer, old < bytes ? old : bytes);
+}
+size_t malloc_usable_size(void* pointer) {
+    return arena.owns(pointer) ? Arena::usable_bytes(pointer) : found.malloc_usable_size(pointer);
+}
+
+}  // namespace past_arena
+
+template <typename Function>
+void look_up(Function*& function, const char* name) {
+    if (void* const symbol = dlsym(RTLD_NEXT, name); symbol != nullptr) {
+        function = reinterpret_cast<Function*>(symbol);
+    }
+}
+
+}  // namespace
+
+constinit Next next{
+#define TSLAB_INITIAL(name, result, parameters, arguments) first_call::name,
+    TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)
+#undef TSLAB_INITIAL
+};
+
+void find_next() {
+    looking_up = true;
+    Next functions{
+#define TSLAB_ABSENT(name, result, parameters, arguments) during_lookup::name,
+        TSLAB_NEXT_FUNCTIONS(TSLAB_ABSENT)
+#undef TSLAB_ABSENT
+    };
+#define TSLAB_LOOK_UP(name, result, parameters, arguments) look_up(functions.name, #name);
+    TSLAB_NEXT_FUNCTIONS(TSLAB_LOOK_UP)
+#undef TSLAB_LOOK_UP
+    looking_up = false;
+    found = functions;
+    if (arena.is_used()) {
+        functions.free = past_arena::free;
+        functions.realloc = past_arena::realloc;
+        functions.malloc_usable_size = past_arena::malloc_usable_size;
+    }
+    next = functions;
+}
+
+const char* next_name() {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<void*>(found.malloc), &info) == 0 || info.dli_fname == nullptr)
+        return "unknown";
+    const char* const slash = strrchr(info.dli_fname, '/');
+    return slash != nullptr ? slash + 1 : info.dli_fname;
+}
+
+bool next_is_mixed() {
+    void* const functions[] = {reinterpret_cast<void*>(found.malloc), reinterpret_cast<void*>(found.free),
+                               reinterpret_cast<void*>(found.calloc), reinterpret_cast<void*>(found.realloc),
+                               reinterpret_cast<void*>(found.posix_memalign)};
+    Dl_info first;
+    Dl_info other;
+    if (dladdr(functions[0], &first) == 0) return false;
+    for (void* function : functions) {
+        if (dladdr(function, &other) != 0 && other.dli_fbase != first.dli_fbase) return true;
+    }
+    return false;
+}
+
+// Known to the loader where the process has such a runtime; looking them up by name would allocate.
+extern "C" {
+[[gnu::weak]] void __asan_init();
+[[gnu::weak]] void __tsan_init();
+[[gnu::weak]] void __msan_init();
+[[gnu::weak]] void __hwasan_init();
+}
+
+bool memory_checker_present() {
+    if (__asan_init != nullptr || __tsan_init != nullptr || __msan_init != nullptr ||
+        __hwasan_init != nullptr) {
+        return true;
+    }
+    // valgrind's tools that watch memory preload a library of their name; those that do not only its core.
+    for (char** entry = os::environment(); entry != nullptr && *entry != nullptr; entry++) {
+        if (strncmp(*entry, "LD_PRELOAD=", 11) != 0) continue;
+        for (const char* at = *entry; (at = strstr(at, "vgpreload_")) != nullptr;) {
+            at += strlen("vgpreload_");
+            if (strncmp(at, "core", 4) != 0) return true;
+        }
+    }
+    return false;
+}
+
+namespace {
+
+// A function of the C++ runtime by its mangled name; null where the process has none.
+void* find_runtime(const char* name) {
+    if (void* const symbol = dlsym(RTLD_NEXT, name); symbol != nullptr) return symbol;
+    void* const runtime = found.dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    return runtime != nullptr ? dlsym(runtime, name) : nullptr;
+}
+
+template <typename... Arguments>
+void* call_runtime_new(const char* name, Arguments... arguments) {
+    const auto function = reinterpret_cast<void* (*)(Arguments...)>(find_runtime(name));
+    return function != nullptr ? function(arguments...) : nullptr;
+}
+
+[[noreturn]] void stop_without_runtime(size_t bytes) {
+    Line()
+        .text("operator new of ")
+        .number(bytes)
+        .text(" bytes failed, and there is no C++ runtime to throw")
+        .send();
+    os::stop();
+}
+
+}  // namespace
+
+void* next_operator_new(size_t bytes) {
+    void* const block = call_runtime_new("_Znwm", bytes);
+    return block != nullptr ? block : (stop_without_runtime(bytes), nullptr);
+}
+void* next_operator_new(size_t bytes, std::align_val_t alignment) {
+    void* const block = call_runtime_new("_ZnwmSt11align_val_t", bytes, alignment);
+    return block != nullptr ? block : (stop_without_runtime(bytes), nullptr);
+}
+void* next_operator_new(size_t bytes, const std::nothrow_t& tag) {
+    return call_runtime_new("_ZnwmRKSt9nothrow_t", bytes, &tag);
+}
+void* next_operator_new(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag) {
+    return call_runtime_new("_ZnwmSt11align_val_tRKSt9nothrow_t", bytes, alignment, &tag);
+}
+
+}  // namespace tslab

@@ -1,0 +1,53 @@
+// The allocator that owned malloc before us: what RTLD_NEXT finds after our library, libc's in most programs.
+#pragma once
+
+#include <stddef.h>
+
+#include <new>
+
+namespace tslab {
+
+// name, result, parameters, arguments. Every one of them is found where `malloc` is, or forwarded to what is.
+#define TSLAB_NEXT_FUNCTIONS(row)                                                                    \
+    row(malloc, void*, (size_t bytes), (bytes)) row(free, void, (void* pointer), (pointer))          \
+        row(calloc, void*, (size_t count, size_t bytes), (count, bytes))                             \
+            row(realloc, void*, (void* pointer, size_t bytes), (pointer, bytes))                     \
+                row(memalign, void*, (size_t alignment, size_t bytes), (alignment, bytes))           \
+                    row(aligned_alloc, void*, (size_t alignment, size_t bytes), (alignment, bytes))  \
+                        row(posix_memalign, int, (void** pointer, size_t alignment, size_t bytes),   \
+                            (pointer, alignment, bytes)) row(valloc, void*, (size_t bytes), (bytes)) \
+                            row(pvalloc, void*, (size_t bytes), (bytes))                             \
+                                row(malloc_usable_size, size_t, (void* pointer), (pointer))          \
+                                    row(malloc_trim, int, (size_t pad), (pad))                       \
+                                        row(dlopen, void*, (const char* file, int mode), (file, mode))
+
+// Callable from the first instruction on: until the real functions are known each entry is one that looks
+// them all up first. The lookup takes no lock of ours; threads that race do the same work and write the same
+// values. What the lookup itself allocates comes from a small static arena, and is recognised for good.
+struct Next {
+#define TSLAB_MEMBER(name, result, parameters, arguments) result(*name) parameters;
+    TSLAB_NEXT_FUNCTIONS(TSLAB_MEMBER)
+#undef TSLAB_MEMBER
+};
+extern constinit Next next;
+
+// Looks them up now. Any number of calls, any thread.
+void find_next();
+
+// The file the next malloc comes from, without its folder; for the banner.
+const char* next_name();
+
+// Whether parts of the next allocator come from another file than its malloc.
+bool next_is_mixed();
+
+// Whether a memory checker (a sanitizer's runtime, valgrind's replacement malloc) is in the process.
+bool memory_checker_present();
+
+// The next operator new, for when memory is short: calls the new_handler, tries again, then throws or, with
+// the tag, answers null. Where the process has no C++ runtime those that would throw say so and stop.
+void* next_operator_new(size_t bytes);
+void* next_operator_new(size_t bytes, std::align_val_t alignment);
+void* next_operator_new(size_t bytes, const std::nothrow_t& tag);
+void* next_operator_new(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag);
+
+}  // namespace tslab

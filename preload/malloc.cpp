@@ -1,0 +1,309 @@
+// The malloc family as the process sees it: each function serves what is ours and hands the rest to the next
+// allocator. Behaviour follows malloc(3), posix_memalign(3) and malloc_usable_size(3) of glibc.
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+#include <new>
+
+#include "core/allocator.h"
+#include "fallback/next.h"
+
+using namespace tslab;
+
+namespace {
+
+// Counting what is forwarded
+// ----------------------------------------------------------------------------------
+
+// Stand in front of the next allocator when TSLAB_STATS is on, so that counting costs nothing when it is off.
+namespace counted {
+
+constinit Next next{};
+
+void* malloc(size_t bytes) {
+    count_forwarded();
+    return next.malloc(bytes);
+}
+void* calloc(size_t count, size_t bytes) {
+    count_forwarded();
+    return next.calloc(count, bytes);
+}
+void* realloc(void* pointer, size_t bytes) {
+    count_forwarded();
+    return next.realloc(pointer, bytes);
+}
+void* memalign(size_t alignment, size_t bytes) {
+    count_forwarded();
+    return next.memalign(alignment, bytes);
+}
+void* aligned_alloc(size_t alignment, size_t bytes) {
+    count_forwarded();
+    return next.aligned_alloc(alignment, bytes);
+}
+int posix_memalign(void** pointer, size_t alignment, size_t bytes) {
+    count_forwarded();
+    return next.posix_memalign(pointer, alignment, bytes);
+}
+
+}  // namespace counted
+
+void count_from_now_on() {
+    counted::next = next;
+    next.malloc = counted::malloc;
+    next.calloc = counted::calloc;
+    next.realloc = counted::realloc;
+    next.memalign = counted::memalign;
+    next.aligned_alloc = counted::aligned_alloc;
+    next.posix_memalign = counted::posix_memalign;
+}
+
+// The life of the process
+// -------------------------------------------------------------------------------------
+
+TSLAB_COLD void start_process(bool now) {
+    find_next();
+    start({next_name(), next_is_mixed(), memory_checker_present()}, now);
+    if (options.stats && phase() != Phase::unstarted && counted::next.malloc == nullptr) count_from_now_on();
+}
+
+[[gnu::constructor]] void loaded() {
+    if (phase() == Phase::unstarted) start_process(true);
+}
+
+[[gnu::destructor]] void unloaded() {
+    if (options.stats) print_summary();
+}
+
+// The slow ends
+// -----------------------------------------------------------------------------------------------
+
+// A slot, or null where the next allocator has to serve.
+void* take_slow(size_t bytes) {
+    if (phase() == Phase::unstarted) start_process(false);
+    return serves(bytes) ? allocate_slow(bytes) : nullptr;
+}
+
+TSLAB_COLD void* malloc_slow(size_t bytes) {
+    void* const slot = take_slow(bytes);
+    return slot != nullptr ? slot : next.malloc(bytes);
+}
+
+TSLAB_COLD void* calloc_slow(size_t count, size_t bytes) {
+    void* const slot = take_slow(count * bytes);
+    return slot != nullptr ? memset(slot, 0, slot_bytes(count * bytes)) : next.calloc(count, bytes);
+}
+
+TSLAB_COLD void* fail_overflow() {
+    errno = ENOMEM;
+    return nullptr;
+}
+
+TSLAB_HOT void* allocate_any(size_t bytes) {
+    if (!serves(bytes)) return next.malloc(bytes);
+    if (void* const slot = allocate(bytes)) return slot;
+    return malloc_slow(bytes);
+}
+
+TSLAB_HOT void free_any(void* pointer) {
+    if (!owns(pointer)) return next.free(pointer);
+    free_owned(pointer);
+}
+
+TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total)) return fail_overflow();
+    if (!serves(total)) return next.calloc(count, bytes);
+    if (void* const slot = allocate(total)) return memset(slot, 0, slot_bytes(total));
+    return calloc_slow(count, bytes);
+}
+
+// From one allocator to the other, or from slot to slot: the old block stays where the new one cannot be had.
+TSLAB_COLD void* resize_owned(void* pointer, size_t bytes) {
+    const size_t old_bytes = resizable_bytes(pointer);
+    if (old_bytes == 0) {
+        errno = EINVAL;
+        return nullptr;
+    }
+    if (bytes == 0) {
+        free_owned(pointer);
+        return nullptr;
+    }
+    if (serves(bytes) && slot_bytes(bytes) == old_bytes) return pointer;
+    void* const moved = allocate_any(bytes);
+    if (moved == nullptr) return bytes <= old_bytes ? pointer : nullptr;
+    memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
+    free_owned(pointer);
+    return moved;
+}
+
+TSLAB_COLD void* resize_into_range(void* pointer, size_t bytes) {
+    if (pointer == nullptr) return allocate_any(bytes);
+    void* moved = allocate(bytes);
+    if (moved == nullptr) moved = take_slow(bytes);
+    if (moved == nullptr) return next.realloc(pointer, bytes);
+    const size_t old_bytes = next.malloc_usable_size(pointer);
+    memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
+    next.free(pointer);
+    return moved;
+}
+
+TSLAB_HOT void* resize(void* pointer, size_t bytes) {
+    if (owns(pointer)) return resize_owned(pointer, bytes);
+    if (serves(bytes)) return resize_into_range(pointer, bytes);
+    return next.realloc(pointer, bytes);
+}
+
+bool is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+// A slot of this alignment, or null where the next allocator has to serve or to refuse.
+void* take_aligned(size_t alignment, size_t bytes) {
+    if (phase() == Phase::unstarted) start_process(false);
+    const size_t whole = is_power_of_two(alignment) ? aligned_bytes(alignment, bytes) : 0;
+    if (whole == 0) return nullptr;
+    void* const slot = allocate(whole);
+    return slot != nullptr ? slot : allocate_slow(whole);
+}
+
+TSLAB_HOT void* allocate_or_throw(size_t bytes) {
+    void* const block = allocate_any(bytes);
+    return block != nullptr ? block : next_operator_new(bytes);
+}
+
+void* allocate_aligned(size_t alignment, size_t bytes) {
+    void* const slot = take_aligned(alignment, bytes);
+    return slot != nullptr ? slot : next.memalign(alignment, bytes);
+}
+
+void* allocate_or_null(size_t bytes, const std::nothrow_t& tag) {
+    void* const block = allocate_any(bytes);
+    return block != nullptr ? block : next_operator_new(bytes, tag);
+}
+
+void* allocate_aligned_or_null(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag) {
+    void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes);
+    return block != nullptr ? block : next_operator_new(bytes, alignment, tag);
+}
+
+void* allocate_aligned_or_throw(size_t bytes, std::align_val_t alignment) {
+    void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes);
+    return block != nullptr ? block : next_operator_new(bytes, alignment);
+}
+
+}  // namespace
+
+// The C family
+// ------------------------------------------------------------------------------------------------
+
+extern "C" {
+
+TSLAB_EXPORT void* malloc(size_t bytes) noexcept { return allocate_any(bytes); }
+TSLAB_EXPORT void free(void* pointer) noexcept { free_any(pointer); }
+TSLAB_EXPORT void* calloc(size_t count, size_t bytes) noexcept { return clear_allocate(count, bytes); }
+TSLAB_EXPORT void* realloc(void* pointer, size_t bytes) noexcept { return resize(pointer, bytes); }
+
+TSLAB_EXPORT void* reallocarray(void* pointer, size_t count, size_t bytes) noexcept {
+    size_t total;
+    return __builtin_mul_overflow(count, bytes, &total) ? fail_overflow() : resize(pointer, total);
+}
+
+TSLAB_EXPORT void* memalign(size_t alignment, size_t bytes) noexcept {
+    return allocate_aligned(alignment, bytes);
+}
+
+TSLAB_EXPORT void* aligned_alloc(size_t alignment, size_t bytes) noexcept {
+    void* const slot = take_aligned(alignment, bytes);
+    return slot != nullptr ? slot : next.aligned_alloc(alignment, bytes);
+}
+
+TSLAB_EXPORT int posix_memalign(void** pointer, size_t alignment, size_t bytes) noexcept {
+    void* const slot = alignment % sizeof(void*) == 0 ? take_aligned(alignment, bytes) : nullptr;
+    if (slot == nullptr) return next.posix_memalign(pointer, alignment, bytes);
+    *pointer = slot;
+    return 0;
+}
+
+// Aligned to pages: never ours.
+TSLAB_EXPORT void* valloc(size_t bytes) noexcept { return next.valloc(bytes); }
+TSLAB_EXPORT void* pvalloc(size_t bytes) noexcept { return next.pvalloc(bytes); }
+
+TSLAB_EXPORT size_t malloc_usable_size(void* pointer) noexcept {
+    return owns(pointer) ? usable_bytes(pointer) : next.malloc_usable_size(pointer);
+}
+
+TSLAB_EXPORT int malloc_trim(size_t pad) noexcept {
+    const bool ours = trim() != 0;
+    return next.malloc_trim(pad) != 0 || ours;
+}
+
+// C23: the size and the alignment are hints, and never trusted.
+TSLAB_EXPORT void free_sized(void* pointer, size_t) noexcept { free_any(pointer); }
+TSLAB_EXPORT void free_aligned_sized(void* pointer, size_t, size_t) noexcept { free_any(pointer); }
+
+// Removed from glibc's headers; old programs still call it.
+TSLAB_EXPORT void cfree(void* pointer) noexcept { free_any(pointer); }
+
+// The names by which programs that wrap malloc themselves reach glibc's.
+TSLAB_EXPORT void* __libc_malloc(size_t bytes) noexcept { return allocate_any(bytes); }
+TSLAB_EXPORT void __libc_free(void* pointer) noexcept { free_any(pointer); }
+TSLAB_EXPORT void* __libc_calloc(size_t count, size_t bytes) noexcept { return clear_allocate(count, bytes); }
+TSLAB_EXPORT void* __libc_realloc(void* pointer, size_t bytes) noexcept { return resize(pointer, bytes); }
+TSLAB_EXPORT void* __libc_memalign(size_t alignment, size_t bytes) noexcept {
+    return allocate_aligned(alignment, bytes);
+}
+TSLAB_EXPORT void* __libc_valloc(size_t bytes) noexcept { return next.valloc(bytes); }
+TSLAB_EXPORT void* __libc_pvalloc(size_t bytes) noexcept { return next.pvalloc(bytes); }
+
+// A library opened with RTLD_DEEPBIND would resolve free to libc's, past us, and hand it our pointers. A tail
+// call, so that the loader still sees who called.
+TSLAB_EXPORT void* dlopen(const char* file, int mode) noexcept {
+    return next.dlopen(file, options.deepbind ? mode & ~RTLD_DEEPBIND : mode);
+}
+
+}  // extern "C"
+
+// Operator new and delete
+// -------------------------------------------------------------------------------------
+
+#define TSLAB_OPERATOR [[gnu::visibility("default")]]
+
+TSLAB_OPERATOR void* operator new(size_t bytes) { return allocate_or_throw(bytes); }
+TSLAB_OPERATOR void* operator new[](size_t bytes) { return allocate_or_throw(bytes); }
+TSLAB_OPERATOR void* operator new(size_t bytes, const std::nothrow_t& tag) noexcept {
+    return allocate_or_null(bytes, tag);
+}
+TSLAB_OPERATOR void* operator new[](size_t bytes, const std::nothrow_t& tag) noexcept {
+    return allocate_or_null(bytes, tag);
+}
+TSLAB_OPERATOR void* operator new(size_t bytes, std::align_val_t alignment) {
+    return allocate_aligned_or_throw(bytes, alignment);
+}
+TSLAB_OPERATOR void* operator new[](size_t bytes, std::align_val_t alignment) {
+    return allocate_aligned_or_throw(bytes, alignment);
+}
+TSLAB_OPERATOR void* operator new(size_t bytes, std::align_val_t alignment,
+                                  const std::nothrow_t& tag) noexcept {
+    return allocate_aligned_or_null(bytes, alignment, tag);
+}
+TSLAB_OPERATOR void* operator new[](size_t bytes, std::align_val_t alignment,
+                                    const std::nothrow_t& tag) noexcept {
+    return allocate_aligned_or_null(bytes, alignment, tag);
+}
+
+TSLAB_OPERATOR void operator delete(void* pointer) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, size_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer, size_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, const std::nothrow_t&) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer, const std::nothrow_t&) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer, std::align_val_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, size_t, std::align_val_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer, size_t, std::align_val_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t, const std::nothrow_t&) noexcept {
+    free_any(pointer);
+}
+TSLAB_OPERATOR void operator delete[](void* pointer, std::align_val_t, const std::nothrow_t&) noexcept {
+    free_any(pointer);
+}
