@@ -33,9 +33,9 @@ enum class Step {
 };
 
 #ifdef TSLAB_STEPS
-inline void (*step_hook)(Step) = nullptr;
+inline constinit std::atomic<void (*)(Step)> step_hook{};
 inline void step(Step at) {
-    if (step_hook != nullptr) step_hook(at);
+    if (void (*const hook)(Step) = step_hook.load()) hook(at);
 }
 #else
 inline void step(Step) {}

@@ -258,6 +258,32 @@ void Heap::abandon() {
     step(Step::abandon_emptied);
 }
 
+bool Heap::is_valid() {
+    for (unsigned c = 0; c < kClasses; c++) {
+        Bin& bin = bins_[c];
+        for (unsigned i = 0; i < bin.held(); i++) {
+            const Held held = bin.held_at(i);
+            const Slab& slab = held.slab();
+            if (((slab.free.get() | slab.live.get()) & held.mask()) != 0) return false;
+            if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return false;
+        }
+        if (bin.current != nullptr) {
+            const State state = region.first_of_block(*bin.current).state.load(std::memory_order_relaxed);
+            if (bin.current->listed || !bin.current->is_valid() || hold_of(state) != Hold::current)
+                return false;
+        }
+        SlabNumber previous = 0;
+        for (SlabNumber number = bin.first_listed; number != 0; number = region.slab(number).next.get()) {
+            const Slab& slab = region.slab(number);
+            if (!slab.listed || slab.previous != previous || !slab.is_valid() || slab.size_class != c)
+                return false;
+            if (slab.room < offer_at(c)) return false;
+            previous = number;
+        }
+    }
+    return true;
+}
+
 // In a forked child: takes over blocks of threads that it does not have. Their lists and stacks may have been
 // copied half-changed, so only the words of the slabs count: what is not live is free.
 void Heap::relist(unsigned c) {
@@ -279,7 +305,7 @@ void Heap::relist(unsigned c) {
         }
         if (nobodys) {
             region.release(*first);
-        } else {
+        } else if (!release_if_empty(bins_[c], *first, c)) {
             for (unsigned k = 0; k < region.slabs_per_block(c); k++) settle(bins_[c], first[k], c);
         }
         stats.add(Figure::slabs_relisted, region.slabs_per_block(c));

@@ -54,6 +54,9 @@ class alignas(kCacheLine) Bin {
         return at(word);
     }
 
+    // The slots on the stack, the first one in first; i < held().
+    Held held_at(unsigned i) const { return stack_[i + 1]; }
+
     std::uint64_t taken() const { return word_.get() >> 16; }
     unsigned held() const { return bytes_in_use(word_.get()) / sizeof(Held); }
 
@@ -90,8 +93,10 @@ class alignas(kCacheLine) Heap {
     // Any thread: a live slot of a slab that this thread does not own.
     TSLAB_COLD static void free_remote(const Place& place, const void* pointer, Heap* own);
 
-    // For tests and figures.
+    // Folds what other threads have freed, of this many slabs at most.
     void collect(unsigned most_slabs);
+
+    // The equations above, and those of every slab within reach; takes time in proportion to the slabs.
     bool is_valid();
 
     Shared<std::uint64_t> forwarded;  // owner: requests the next allocator had, where they are counted

@@ -8,32 +8,54 @@ constinit Reclaim reclaim;
 
 namespace {
 
-// Blocks claimed on one walk, in the order of their addresses, with the pages to give back.
-class Batch {
+// Adjacent pages of blocks that this walk has claimed: what one system call gives back.
+class Run {
   public:
-    bool is_full() const { return count_ == kVisitsPerTick; }
+    explicit Run(bool may_begin) : may_begin_(may_begin) {}
 
-    void claim(Slab& first, unsigned pages, State before) { claims_[count_++] = {&first, before, pages, 0}; }
+    bool is_empty() const { return count_ == 0; }
+    bool reaches(const Slab& first) const { return !is_empty() && end_ == region.slots_of(first); }
 
-    // Gives back what was claimed in at most `calls` system calls, adjacent pages in one, notes it and lets
-    // the blocks go. Returns the bytes given back; `refused` is set where the kernel did not take them.
-    std::size_t finish(unsigned& calls, bool& refused) {
-        advise_all(calls, refused);
+    // Those of a block's `pages` that lengthen the run: where it has begun, the ones next to its end.
+    unsigned fitting(const Slab& first, unsigned pages) const {
+        if (is_empty() ? !may_begin_ : count_ == kVisitsPerTick || !reaches(first) || (pages & 1) == 0)
+            return 0;
+        const unsigned from = lowest(pages);
+        return (pages >> from & ~((pages >> from) + 1)) << from;
+    }
+
+    // `pages` fit. The claim on the block is the run's from here on; `before` is the state to leave the block
+    // in.
+    void add(Slab& first, unsigned pages, State before) {
+        std::byte* const slots = region.slots_of(first);
+        const unsigned from = lowest(pages);
+        if (is_empty()) start_ = slots + from * region.page_bytes();
+        end_ = slots + (from + popcount(pages)) * region.page_bytes();
+        claims_[count_++] = {&first, before, pages};
+    }
+
+    // Gives the pages back, notes it and lets the blocks go. False where the kernel refused.
+    bool finish() {
+        if (is_empty()) return true;
+        stats.add(Figure::purge_calls);
+        const bool given = os::give_back(start_, static_cast<std::size_t>(end_ - start_)) == 0;
         step(Step::purge_advised);
-        unsigned pages = 0;
         for (unsigned i = 0; i < count_; i++) {
-            const Claim& claim = claims_[i];
-            Slab& first = *claim.first;
-            const unsigned given = refused ? 0 : claim.given;
-            pages += popcount(given);
-            first.resident.set(static_cast<std::uint8_t>(first.resident.get() & ~given));
-            first.quiet.set(static_cast<std::uint8_t>(first.quiet.get() & ~given));
-            first.park(generation_of(claim.before));
+            Slab& first = *claims_[i].first;
+            const auto kept = static_cast<std::uint8_t>(given ? ~claims_[i].pages : ~0u);
+            first.resident.set(first.resident.get() & kept);
+            first.quiet.set(first.quiet.get() & kept);
+            first.park(generation_of(claims_[i].before));
         }
         count_ = 0;
+        if (!given) {
+            stats.add(Figure::purge_failures);
+            return false;
+        }
+        const auto pages = static_cast<std::size_t>(end_ - start_) / region.page_bytes();
         stats.add(Figure::pages_purged, pages);
         stats.subtract(Figure::resident_pages, pages);
-        return pages * region.page_bytes();
+        return true;
     }
 
   private:
@@ -41,39 +63,11 @@ class Batch {
         Slab* first;
         State before;
         unsigned pages;
-        unsigned given;
     };
 
-    void advise_all(unsigned& calls, bool& refused) {
-        std::byte* start = nullptr;
-        std::byte* end = nullptr;
-        for (unsigned i = 0; i < count_; i++) {
-            std::byte* const slots = region.slots_of(*claims_[i].first);
-            for (unsigned left = claims_[i].pages; left != 0; left &= left - 1) {
-                const unsigned page = lowest(left);
-                std::byte* const at = slots + page * region.page_bytes();
-                if (at != end) {
-                    refused = refused || !advise(start, end);
-                    start = end = nullptr;
-                    if (calls == 0) return;
-                    calls--;
-                    start = at;
-                }
-                end = at + region.page_bytes();
-                claims_[i].given |= 1u << page;
-            }
-        }
-        refused = refused || !advise(start, end);
-    }
-
-    static bool advise(std::byte* start, std::byte* end) {
-        if (start == end) return true;
-        stats.add(Figure::purge_calls);
-        if (os::give_back(start, static_cast<std::size_t>(end - start)) == 0) return true;
-        stats.add(Figure::purge_failures);
-        return false;
-    }
-
+    bool may_begin_;
+    std::byte* start_ = nullptr;
+    std::byte* end_ = nullptr;
     Claim claims_[kVisitsPerTick];
     unsigned count_ = 0;
 };
@@ -85,80 +79,86 @@ unsigned empty_pages(unsigned c, const Slab& first) {
     return first.resident.get() & ~region.pages_under(c, needed);
 }
 
-// Whether a look without a claim says that the block needs no visit; only ever wrong for a moment.
-bool is_settled(unsigned c, const Slab& first) {
-    return first.resident.get() == 0 || (first.quiet.get() == 0 && empty_pages(c, first) == 0);
-}
-
-void visit(unsigned c, Slab& first, bool at_once, Batch& batch) {
-    if (is_settled(c, first)) return;
+// Notes which pages are empty and adds to the run those that fit and were empty before, or all that are where
+// it is to be done at once. True where pages are left that did not fit.
+bool visit(unsigned c, Slab& first, bool at_once, Run& run) {
+    const unsigned resident = first.resident.get();
+    if (resident == 0 || (first.quiet.get() == 0 && empty_pages(c, first) == 0)) return false;
     const State before = first.state.load(std::memory_order_relaxed);
-    if (!first.become_claimed(region.generation())) return;
+    if (!first.become_claimed(region.generation())) return false;
     step(Step::purge_claimed);
     const unsigned empty = empty_pages(c, first);
-    const unsigned pages = at_once ? empty : empty & first.quiet.get();
+    const unsigned wanted = at_once ? empty : empty & first.quiet.get();
     first.quiet.set(static_cast<std::uint8_t>(empty));
-    if (pages == 0) {
-        first.park(generation_of(before));
+    const unsigned pages = wanted != 0 ? run.fitting(first, wanted) : 0;
+    if (pages != 0) {
+        run.add(first, pages, before);
     } else {
-        batch.claim(first, pages, before);
+        first.park(generation_of(before));
     }
+    return pages != wanted;
+}
+
+void finish(Run& run, std::atomic<bool>& off) {
+    if (!run.finish()) off.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace
 
+// Moves the cursor to the next block. False at the end of a pass, or where the next one may not begin yet.
+bool Reclaim::find_block() {
+    while (index_ >= region.opened(class_)) {
+        const bool ends_pass = class_ == kClasses - 1;
+        if (ends_pass && pass_bytes_ < kLeastPassBytes) return false;
+        index_ = 0;
+        class_ = (class_ + 1) % kClasses;
+        if (!ends_pass) continue;
+        pass_bytes_ = 0;
+        sweeps_.fetch_add(1, std::memory_order_relaxed);
+        return false;
+    }
+    return true;
+}
+
 bool Reclaim::tick(std::size_t bytes) {
     if (!begin_walk()) return false;
     pass_bytes_ += bytes;
-    credit_bytes_ += bytes;
-    if (credit_bytes_ > kCallsPerTick * kBytesPerCall) credit_bytes_ = kCallsPerTick * kBytesPerCall;
-    unsigned calls = static_cast<unsigned>(credit_bytes_ / kBytesPerCall);
-    credit_bytes_ -= calls * kBytesPerCall;
-
-    Batch batch;
-    std::size_t worth = off_.load(std::memory_order_relaxed) ? 0 : bytes * kSweepFactor;
-    for (unsigned visits = 0; worth > 0 && visits < kVisitsPerTick;) {
-        if (index_ >= region.opened(class_)) {
-            const bool ends_pass = class_ == kClasses - 1;
-            if (ends_pass && pass_bytes_ < kLeastPassBytes) break;
-            index_ = 0;
-            class_ = (class_ + 1) % kClasses;
-            if (!ends_pass) continue;
-            pass_bytes_ = 0;
-            sweeps_.fetch_add(1, std::memory_order_relaxed);
+    call_bytes_ += bytes;
+    visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor);
+    Run run(call_bytes_ >= kBytesPerCall);
+    for (unsigned visits = 0; visits < kVisitsPerTick && !off_.load(std::memory_order_relaxed);) {
+        if (!find_block()) {
+            if (visit_bytes_ > 0) visit_bytes_ = 0;
             break;
         }
+        Slab& first = region.slab_at(class_, index_);
+        // A run goes on past the walk's share, so that one call gives back more.
+        if (visit_bytes_ <= 0 && !run.reaches(first)) break;
         const unsigned slabs = region.slabs_per_block(class_);
-        const std::size_t block_bytes = slabs * class_span(class_);
-        visit(class_, region.slab_at(class_, index_), false, batch);
         index_ += slabs;
         visits += slabs;
-        worth = worth > block_bytes ? worth - block_bytes : 0;
+        visit_bytes_ -= static_cast<std::int64_t>(popcount(first.resident.get()) * region.page_bytes());
+        visit(class_, first, false, run);
     }
-    bool refused = false;
-    batch.finish(calls, refused);
-    if (refused) off_.store(true, std::memory_order_relaxed);
-    credit_bytes_ += calls * kBytesPerCall;
+    if (!run.is_empty()) {
+        call_bytes_ -= kBytesPerCall;
+        finish(run, off_);
+    }
     end_walk();
     return true;
 }
 
 std::size_t Reclaim::purge_now() {
-    std::size_t given_bytes = 0;
-    bool refused = off_.load(std::memory_order_relaxed);
-    Batch batch;
-    for (unsigned c = 0; c < kClasses && !refused; c++) {
-        for (std::uint32_t index = 0; index < region.opened(c) && !refused;
-             index += region.slabs_per_block(c)) {
-            visit(c, region.slab_at(c, index), true, batch);
-            unsigned calls = ~0u;
-            if (batch.is_full()) given_bytes += batch.finish(calls, refused);
+    const std::uint64_t pages_before = stats.get(Figure::pages_purged);
+    Run run(true);
+    for (unsigned c = 0; c < kClasses; c++) {
+        for (std::uint32_t index = 0; index < region.opened(c); index += region.slabs_per_block(c)) {
+            Slab& first = region.slab_at(c, index);
+            while (!off_.load(std::memory_order_relaxed) && visit(c, first, true, run)) finish(run, off_);
         }
     }
-    unsigned calls = ~0u;
-    given_bytes += batch.finish(calls, refused);
-    if (refused) off_.store(true, std::memory_order_relaxed);
-    return given_bytes;
+    finish(run, off_);
+    return (stats.get(Figure::pages_purged) - pages_before) * region.page_bytes();
 }
 
 }  // namespace tslab

@@ -1,9 +1,10 @@
 // Gives pages without a live or held slot back to the kernel, little by little, on a clock of bytes: one
 // cursor walks the blocks of every class in turn, and a page found empty by two visits in a row is purged.
 //
-//   slabs visited by a tick      <= kVisitsPerTick, worth <= kSweepFactor * bytes it was given
-//   system calls by a tick       <= kCallsPerTick
-//   system calls altogether      <= bytes clocked / kBytesPerCall + kCallsPerTick
+//   slabs visited by a tick      <= kVisitsPerTick and one block
+//   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick
+//   system calls by a tick       <= 1
+//   system calls by all          <= bytes clocked / kBytesPerCall
 //   bytes clocked by a full pass >= kLeastPassBytes
 #pragma once
 
@@ -12,9 +13,8 @@
 namespace tslab {
 
 inline constexpr std::size_t kTickBytes = 8192;  // a heap ticks when it has clocked this much
-inline constexpr std::size_t kSweepFactor = 4;
+inline constexpr std::size_t kSweepFactor = 8;
 inline constexpr unsigned kVisitsPerTick = 64;
-inline constexpr unsigned kCallsPerTick = 2;
 inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
 inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
 
@@ -34,6 +34,7 @@ class Reclaim {
     std::uint64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
 
   private:
+    bool find_block();
     bool begin_walk() { return !walking_.exchange(true, std::memory_order_acquire); }
     void end_walk() { walking_.store(false, std::memory_order_release); }
 
@@ -43,7 +44,8 @@ class Reclaim {
     unsigned class_{};                     // who walks, as all below: where the cursor stands
     std::uint32_t index_{};
     std::size_t pass_bytes_{};    // clocked since this pass began
-    std::size_t credit_bytes_{};  // clocked and not yet spent on system calls
+    std::int64_t visit_bytes_{};  // that may still be visited; below zero where a tick went beyond
+    std::size_t call_bytes_{};    // clocked and not yet spent on system calls
 };
 
 extern constinit Reclaim reclaim;

@@ -1,0 +1,161 @@
+// fork while another thread stands between two of its steps: the child has that thread's slabs and not the
+// thread.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "residency.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+std::atomic<bool> stopped;
+std::atomic<bool> go_on;
+Step stop_at;
+
+void wait_for(const std::atomic<bool>& flag) {
+    while (!flag) std::this_thread::yield();
+}
+
+void stop_here(Step at) {
+    if (at != stop_at || stopped.exchange(true)) return;
+    wait_for(go_on);
+}
+
+constexpr std::size_t kBytes = 200;
+
+std::vector<void*> live_elsewhere;
+
+// In the child: everything that was live is live, can be freed, and is handed out again once.
+int child_finds_all_well() {
+    std::size_t live_before = live_slots();
+    for (std::size_t i = 0; i < live_elsewhere.size(); i++) {
+        const auto* const content = static_cast<unsigned char*>(live_elsewhere[i]);
+        if (content[0] != 0x5a || content[kBytes - 1] != 0x5a) return 2;
+        put(live_elsewhere[i]);
+    }
+    if (live_slots() != live_before - live_elsewhere.size()) return 3;
+    const unsigned c = class_of(kBytes);
+    const std::uint32_t opened = region.opened(c);
+    // As much again as all slabs of the class hold: those of the lost thread are used before new ones are
+    // opened.
+    const std::size_t room = std::size_t{opened} * class_slots(c);
+    std::vector<void*> slots;
+    for (std::size_t i = 0; i < room - live_before; i++) {
+        void* const slot = get(kBytes);
+        if (slot == nullptr) return 4;
+        std::memcpy(slot, &i, sizeof i);
+        slots.push_back(slot);
+    }
+    for (std::size_t i = 0; i < slots.size(); i++) {
+        if (std::memcmp(slots[i], &i, sizeof i) != 0) return 5;
+    }
+    if (region.opened(c) > opened + 2 * region.slabs_per_block(c)) return 6;
+    bool well = false;
+    elsewhere([&] {  // the child's own threads work too
+        auto theirs = get_many(2000, kBytes);
+        put_all(theirs);
+        well = own_heap().is_valid();
+    });
+    if (!well || !own_heap().is_valid()) return 7;
+    const pid_t grandchild = fork();
+    if (grandchild == 0) {
+        for (void* slot : slots) put(slot);
+        auto more = get_many(room, kBytes);
+        put_all(more);
+        trim();
+        _exit(own_heap().is_valid() && resident_by_kernel() <= resident_by_figure() ? 0 : 8);
+    }
+    int status = 0;
+    waitpid(grandchild, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return 8;
+    for (void* slot : slots) put(slot);
+    trim();
+    return own_heap().is_valid() && resident_by_kernel() <= resident_by_figure() ? 0 : 9;
+}
+
+void fork_while_stopped() {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        step_hook = nullptr;
+        _exit(child_finds_all_well());
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    INFO("step " << static_cast<int>(stop_at));
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
+// What the other thread does: everything that passes the steps.
+void busy_thread() {
+    live_elsewhere = get_many(3000, kBytes);
+    std::vector<void*> mine = get_many(3000, kBytes);
+    step_hook = stop_here;
+    std::vector<void*> extra = get_many(2000, kBytes);  // take, open, acquire
+    put_all(mine);                                      // release
+    trim();                                             // purge
+    std::vector<void*> again = get_many(500, kBytes);
+    elsewhere([&] { put_all(again); });  // free_remote, abandon (of that thread)
+    own_heap().collect(1000);            // collect
+    put_all(extra);
+}
+
+}  // namespace
+
+TEST_CASE("fork with another thread stopped at each step", "[fork]") {
+    start_core();
+    for (int step = 0; step <= static_cast<int>(Step::abandon_emptied); step++) {
+        own_heap();
+        stop_at = static_cast<Step>(step);
+        stopped = false;
+        go_on = false;
+        std::thread other(busy_thread);
+        while (!stopped) std::this_thread::yield();
+        fork_while_stopped();
+        go_on = true;
+        other.join();
+        step_hook = nullptr;
+        put_all(live_elsewhere);
+        own_heap().collect(1000);
+        elsewhere([] { own_heap().collect(1000000); });
+        CHECK(own_heap().is_valid());
+    }
+}
+
+TEST_CASE("fork by a thread that has no heap", "[fork]") {
+    start_core();
+    elsewhere([] { live_elsewhere = get_many(3000, kBytes); });
+    stop_at = Step::abandon_emptied;
+    std::thread([] { fork_while_stopped(); }).join();
+    put_all(live_elsewhere);
+}
+
+TEST_CASE("generations of children each find their parent's memory", "[fork]") {
+    start_core();
+    live_elsewhere.clear();
+    std::vector<void*> mine = get_many(1000, kBytes);
+    for (int depth = 0; depth < 5; depth++) {
+        const pid_t child = fork();
+        REQUIRE(child >= 0);
+        if (child != 0) {
+            int status = 0;
+            waitpid(child, &status, 0);
+            if (depth > 0) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+            CHECK(WIFEXITED(status));
+            CHECK(WEXITSTATUS(status) == 0);
+            put_all(mine);
+            return;
+        }
+        elsewhere([&] {
+            for (std::size_t i = 0; i < 100; i++) put(mine[mine.size() - 1 - i]);
+        });
+        mine.resize(mine.size() - 100);
+        auto more = get_many(2000, kBytes);
+        elsewhere([&] { put_all(more); });
+        if (!own_heap().is_valid()) _exit(1);
+    }
+    _exit(live_slots() == 500 ? 0 : 2);
+}

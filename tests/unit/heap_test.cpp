@@ -1,0 +1,201 @@
+#include "core/heap.h"
+
+#include <set>
+
+#include "support.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+TEST_CASE("slots of every size are apart, aligned and usable in full", "[heap]") {
+    start_core();
+    std::set<std::byte*> starts;
+    std::vector<std::pair<std::byte*, std::size_t>> slots;
+    for (int round = 0; round < 150; round++) {
+        for (std::size_t bytes = 1; bytes <= kMaxServed; bytes += 7) {
+            auto* const slot = static_cast<std::byte*>(get(bytes));
+            REQUIRE(slot != nullptr);
+            CHECK(owns(slot));
+            CHECK(reinterpret_cast<std::uintptr_t>(slot) % 16 == 0);
+            CHECK(usable_bytes(slot) == slot_bytes(bytes));
+            CHECK(usable_bytes(slot) >= bytes);
+            std::memset(slot, round, usable_bytes(slot));
+            slots.emplace_back(slot, usable_bytes(slot));
+            CHECK(starts.insert(slot).second);
+        }
+    }
+    std::sort(slots.begin(), slots.end());
+    for (std::size_t i = 0; i + 1 < slots.size(); i++) {
+        REQUIRE(slots[i].first + slots[i].second <= slots[i + 1].first);
+    }
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == slots.size());
+    for (auto& [slot, bytes] : slots) put(slot);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("the last slot freed is the next one taken", "[heap]") {
+    start_core();
+    void* const slot = get(200);
+    for (int i = 0; i < 100; i++) {
+        put(slot);
+        CHECK(get(200) == slot);
+    }
+    put(slot);
+}
+
+TEST_CASE("a slab is offered again only with room worth the visit", "[heap]") {
+    start_core();
+    const unsigned c = class_of(128);
+    auto slots = get_many(20 * class_slots(c), 128);
+    Slab& slab = slab_of(slots[5 * class_slots(c)]);
+    REQUIRE(slab.room == 0);
+    std::vector<void*> in_slab;
+    for (void*& slot : slots) {
+        if (&slab_of(slot) != &slab) continue;
+        in_slab.push_back(slot);
+        slot = nullptr;
+    }
+    // Fill the stack first, so that frees reach the slab.
+    for (void*& slot : slots) {
+        if (slot == nullptr || own_heap().bin(c).is_full()) continue;
+        put(slot);
+        slot = nullptr;
+    }
+    for (unsigned i = 0; i < offer_at(c); i++) {
+        CHECK_FALSE(slab.listed);
+        put(in_slab[i]);
+    }
+    CHECK(slab.listed);
+    CHECK(slab.room == offer_at(c));
+    for (unsigned i = offer_at(c); i < in_slab.size(); i++) put(in_slab[i]);
+    CHECK(own_heap().is_valid());
+    for (void* slot : slots) {
+        if (slot != nullptr) put(slot);
+    }
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("released slabs are opened again before new ones", "[heap]") {
+    start_core();
+    const unsigned c = class_of(256);
+    auto slots = get_many(5000, 256);
+    put_all(slots);
+    const auto opened = region.opened(c);
+    for (int i = 0; i < 10; i++) {
+        auto again = get_many(4000, 256);
+        put_all(again);
+    }
+    CHECK(region.opened(c) == opened);
+    elsewhere([] {  // and by other threads
+        auto theirs = get_many(3000, 256);
+        put_all(theirs);
+    });
+    CHECK(region.opened(c) == opened);
+}
+
+TEST_CASE("what other threads free comes back to the owner", "[heap]") {
+    start_core();
+    const unsigned c = class_of(400);
+    const auto before = live_slots();
+    std::uint32_t opened = 0;
+    for (int round = 0; round < 20; round++) {
+        auto slots = get_many(3000, 400);
+        elsewhere([&] { put_all(slots); });
+        CHECK(live_slots() == before);
+        if (round == 1) opened = region.opened(c);
+        if (round > 1) CHECK(region.opened(c) == opened);
+    }
+    own_heap().collect(1000000);
+    CHECK(own_heap().is_valid());
+}
+
+TEST_CASE("the heap of an ended thread is adopted with all that is in it", "[heap]") {
+    start_core();
+    std::vector<void*> left;
+    Heap* ended = nullptr;
+    elsewhere([&] {
+        left = get_many(1000, 96);
+        ended = this_thread.heap;
+    });
+    REQUIRE(ended != nullptr);
+    CHECK(ended->is_valid());
+    for (unsigned c = 0; c < kClasses; c++) {
+        CHECK(ended->bin(c).held() == 0);
+        CHECK(ended->bin(c).current == nullptr);
+    }
+    put(left.back());  // while nobody owns it
+    left.pop_back();
+    elsewhere([&] {
+        CHECK(own_heap().number() == ended->number());
+        put(left.back());
+        left.pop_back();
+        own_heap().collect(100);
+        CHECK(own_heap().is_valid());
+        put_all(left);
+        CHECK(own_heap().is_valid());
+    });
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("threads one after another leave nothing behind", "[heap]") {
+    start_core();
+    elsewhere([] { own_heap(); });
+    const auto heaps_before = heaps.count();
+    std::uint32_t opened = 0;
+    for (int i = 0; i < 200; i++) {
+        elsewhere([] {
+            auto slots = get_many(300, 64 + static_cast<std::size_t>(rand() % 3));
+            put_all(slots);
+        });
+        if (i == 10) opened = region.opened(class_of(64)) + region.opened(class_of(66));
+    }
+    CHECK(heaps.count() == heaps_before);
+    CHECK(region.opened(class_of(64)) + region.opened(class_of(66)) == opened);
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("aligned sizes are slots of that alignment, or refused", "[heap]") {
+    start_core();
+    for (std::size_t alignment = 8; alignment <= 4096; alignment *= 2) {
+        for (std::size_t bytes = 1; bytes <= kMaxServed; bytes++) {
+            const std::size_t whole = aligned_bytes(alignment, bytes);
+            if (whole == 0) {
+                CHECK((alignment > 256 ? true : round_up(bytes, alignment) > kMaxServed));
+                continue;
+            }
+            CHECK(whole >= bytes);
+            void* const slot = get(whole);
+            CHECK(reinterpret_cast<std::uintptr_t>(slot) % alignment == 0);
+            put(slot);
+        }
+    }
+    CHECK(aligned_bytes(64, 769) == 0);
+    CHECK(aligned_bytes(1024, 100) == 0);
+}
+
+TEST_CASE("a thread whose destructors have run frees, and takes no more", "[heap]") {
+    start_core();
+    void* const slot = get(100);
+    static pthread_key_t late;
+    static void* late_slot;
+    late_slot = slot;
+    static bool served_late;
+    served_late = true;
+    // Made after core's own key, so its destructor runs later in the same round.
+    REQUIRE(pthread_key_create(&late, [](void*) {
+                put(late_slot);
+                served_late = get(100) != nullptr;
+            }) == 0);
+    elsewhere([] {
+        own_heap();
+        pthread_setspecific(late, &late);
+    });
+    CHECK_FALSE(served_late);
+    own_heap().collect(10);
+    CHECK(usable_bytes(slot) == 0);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}

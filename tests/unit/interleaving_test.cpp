@@ -1,0 +1,252 @@
+// Two threads' steps in an order chosen by hand: one stops between two of its writes, the other does its
+// part.
+#include "residency.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+// Calls `work` the first time `at` is reached, with further steps unwatched.
+struct Stop {
+    static inline Step at;
+    static inline void (*work)() = nullptr;
+    static inline bool reached;
+
+    Stop(Step step, void (*what)()) {
+        at = step;
+        work = what;
+        reached = false;
+        options.on_misuse = OnMisuse::ignore;
+        step_hook = [](Step here) {
+            if (here != at || reached) return;
+            reached = true;
+            step_hook = nullptr;
+            work();
+        };
+    }
+    ~Stop() { step_hook = nullptr; }
+};
+
+void* shared_slot;
+void* other_slot;
+std::vector<void*> shared_slots;
+
+// Two live slots of one slab that is not current.
+void take_pair() {
+    shared_slots = get_many(200, 256);
+    shared_slot = shared_slots[70];
+    other_slot = shared_slots[71];
+    REQUIRE(&slab_of(shared_slot) == &slab_of(other_slot));
+    shared_slots.erase(shared_slots.begin() + 70, shared_slots.begin() + 72);
+}
+
+void give_back_rest() {
+    put_all(shared_slots);
+    own_heap().collect(1000);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+    // Every slot can be taken again: none was lost on the way.
+    std::size_t room = 0;
+    const unsigned c = class_of(256);
+    for (std::uint32_t i = 0; i < region.opened(c); i++) room += popcount(region.slab_at(c, i).free.get());
+    room += own_heap().bin(c).held();
+    CHECK(room == std::size_t{region.opened(c)} * class_slots(c));
+}
+
+}  // namespace
+
+TEST_CASE("a double free while the slot waits on the stack", "[interleaving]") {
+    start_core();
+    options.on_misuse = OnMisuse::ignore;
+    void* const slot = get(256);
+    put(slot);
+    const auto before = figure(Figure::double_frees);
+    put(slot);
+    elsewhere([=] { put(slot); });
+    CHECK(figure(Figure::double_frees) == before + 2);
+    void* const first = get(256);
+    void* const second = get(256);
+    CHECK(first == slot);
+    CHECK(second != slot);
+    put(first);
+    put(second);
+    give_back_rest();
+}
+
+TEST_CASE("a remote free while the owner collects the same slab", "[interleaving]") {
+    start_core();
+    for (const Step at : {Step::collect_popped, Step::collect_freed}) {
+        take_pair();
+        elsewhere([] { put(shared_slot); });
+        Stop stop(at, [] { elsewhere([] { put(other_slot); }); });
+        own_heap().collect(1);
+        CHECK(Stop::reached);
+        own_heap().collect(1);
+        CHECK(usable_bytes(shared_slot) == 0);
+        CHECK(usable_bytes(other_slot) == 0);
+        give_back_rest();
+    }
+}
+
+TEST_CASE("the owner collects while a remote free is half done", "[interleaving]") {
+    start_core();
+    for (const Step at : {Step::free_remote_tested, Step::free_remote_set, Step::free_remote_queued}) {
+        take_pair();
+        static Heap* owner;
+        owner = &own_heap();
+        Stop stop(at, [] { owner->collect(10); });
+        elsewhere([] { put(shared_slot); });
+        CHECK(Stop::reached);
+        own_heap().collect(10);
+        CHECK(usable_bytes(shared_slot) == 0);
+        put(other_slot);
+        give_back_rest();
+    }
+}
+
+TEST_CASE("two remote frees of one slot are one free and one misuse", "[interleaving]") {
+    start_core();
+    for (const Step at : {Step::free_remote_tested, Step::free_remote_set, Step::free_remote_queued}) {
+        take_pair();
+        const auto before = figure(Figure::double_frees);
+        Stop stop(at, [] { elsewhere([] { put(shared_slot); }); });
+        elsewhere([] { put(shared_slot); });
+        CHECK(Stop::reached);
+        CHECK(figure(Figure::double_frees) == before + 1);
+        put(other_slot);
+        give_back_rest();
+    }
+}
+
+TEST_CASE("a remote free that loses to the owner's is counted when it is collected", "[interleaving]") {
+    start_core();
+    take_pair();
+    const auto before = figure(Figure::double_frees);
+    static Heap* owner;
+    owner = &own_heap();
+    Stop stop(Step::free_remote_tested, [] {
+        // The owner's free, as the owner does it: from here, since the owner waits for this thread.
+        const Place place = region.locate(shared_slot);
+        owner->free_slow(place);
+    });
+    elsewhere([] { put(shared_slot); });
+    CHECK(Stop::reached);
+    own_heap().collect(10);
+    CHECK(figure(Figure::double_frees) == before + 1);
+    put(other_slot);
+    give_back_rest();
+}
+
+TEST_CASE("an owner does not take from a block that a purger holds", "[interleaving]") {
+    start_core();
+    for (const Step at : {Step::purge_claimed, Step::purge_advised}) {
+        auto slots = get_many(5000, 768);
+        put_all(slots);
+        static std::vector<void*> during;
+        during.clear();
+        Stop stop(at, [] {
+            during = get_many(3000, 768);
+            for (void* slot : during) std::memset(slot, 0x77, 768);
+        });
+        elsewhere([] { trim(); });
+        // The hook ran on the trimming thread, so its slots are of that thread's heap.
+        CHECK(Stop::reached);
+        for (void* slot : during) {
+            const auto* const content = static_cast<unsigned char*>(slot);
+            REQUIRE((content[0] == 0x77 && content[767] == 0x77));
+        }
+        put_all(during);
+        trim();
+        CHECK(own_heap().is_valid());
+        CHECK(live_slots() == 0);
+    }
+}
+
+TEST_CASE("an owner whose listed slab is claimed takes another", "[interleaving]") {
+    start_core();
+    const unsigned c = class_of(256);
+    auto slots = get_many(3000, 256);
+    std::vector<void*> kept;
+    for (std::size_t i = 0; i < slots.size(); i++) {
+        if (i % 3 == 0) {
+            kept.push_back(slots[i]);
+        } else {
+            put(slots[i]);
+        }
+    }
+    Bin& bin = own_heap().bin(c);
+    SlabNumber number = bin.first_listed;
+    while (number != 0 && !region.first_of_block(region.slab(number)).become_claimed(region.generation())) {
+        number = region.slab(number).next.get();
+    }
+    REQUIRE(number != 0);
+    Slab& listed = region.first_of_block(region.slab(number));
+    for (int i = 0; i < 500; i++) {
+        void* const slot = get(256);
+        REQUIRE(slot != nullptr);
+        CHECK(&region.first_of_block(slab_of(slot)) != &listed);
+        kept.push_back(slot);
+        if (bin.held() == 0) break;
+    }
+    for (int i = 0; i < 200; i++) kept.push_back(get(256));
+    CHECK(own_heap().is_valid());
+    listed.park(region.generation());
+    put_all(kept);
+    CHECK(own_heap().is_valid());
+}
+
+TEST_CASE("a purger does not touch a block that its owner has current", "[interleaving]") {
+    start_core();
+    for (const Step at : {Step::open_claimed, Step::take_resident, Step::take_free}) {
+        auto slots = get_many(2000, 320);
+        put_all(slots);
+        Stop stop(at, [] { elsewhere([] { trim(); }); });
+        auto again = get_many(2000, 320);
+        CHECK(Stop::reached);
+        for (void* slot : again) {
+            const auto* const content = static_cast<unsigned char*>(slot);
+            REQUIRE((content[0] == 0x5a && content[319] == 0x5a));
+        }
+        CHECK(resident_by_figure() >= occupied_bytes());
+        put_all(again);
+        CHECK(own_heap().is_valid());
+    }
+}
+
+TEST_CASE("a remote free while the owner's thread ends", "[interleaving]") {
+    start_core();
+    static std::vector<void*> left;
+    Stop stop(Step::abandon_emptied, [] { elsewhere([] { put(left[3]); }); });
+    elsewhere([] { left = get_many(500, 256); });
+    CHECK(Stop::reached);
+    put(left[4]);
+    elsewhere([] {
+        own_heap().collect(10);
+        for (std::size_t i = 0; i < left.size(); i++) {
+            if (i != 3 && i != 4) put(left[i]);
+        }
+        own_heap().collect(10);
+        CHECK(own_heap().is_valid());
+    });
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("two threads acquire while a block is between owners", "[interleaving]") {
+    start_core();
+    for (const Step at : {Step::acquire_popped, Step::release_unowned}) {
+        static std::vector<void*> theirs;
+        auto slots = get_many(3000, 448);
+        Stop stop(at, [] { elsewhere([] { theirs = get_many(500, 448); }); });
+        put_all(slots);
+        slots = get_many(3000, 448);
+        CHECK(Stop::reached);
+        for (void* slot : slots) std::memset(slot, 1, 448);
+        for (void* slot : theirs) REQUIRE(static_cast<unsigned char*>(slot)[447] == 0x5a);
+        put_all(slots);
+        put_all(theirs);
+        own_heap().collect(1000);
+        CHECK(own_heap().is_valid());
+        CHECK(live_slots() == 0);
+    }
+}

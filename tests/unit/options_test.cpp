@@ -1,0 +1,120 @@
+#include "core/options.h"
+
+#include "faults.h"
+#include "support.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+struct Reading {
+    Options options;
+    std::string lines;
+};
+
+Reading read(std::vector<std::string> entries) {
+    std::vector<char*> environment;
+    for (std::string& entry : entries) environment.push_back(entry.data());
+    environment.push_back(nullptr);
+    Reading reading;
+    captured_lines = &reading.lines;
+    reading.options.read(environment.data());
+    captured_lines = nullptr;
+    return reading;
+}
+
+}  // namespace
+
+TEST_CASE("no environment, or nothing of ours in it, leaves the defaults", "[options]") {
+    CHECK(read({"PATH=/bin", "TSLABX=1", "XTSLAB_STATS=1"}).lines.empty());
+    Options options;
+    options.read(nullptr);
+    CHECK(options.min_size == 64);
+    CHECK(options.max_size == 768);
+    CHECK(options.deepbind);
+}
+
+TEST_CASE("values are read", "[options]") {
+    const auto [options, lines] =
+        read({"TSLAB_DISABLE=1", "TSLAB_RESERVE=64g", "TSLAB_MIN_SIZE=1", "TSLAB_MAX_SIZE=512",
+              "TSLAB_ON_MISUSE=abort", "TSLAB_DEEPBIND=0", "TSLAB_ONLY=redis-server"});
+    CHECK(lines.empty());
+    CHECK(options.disable);
+    CHECK(options.reserve == std::size_t{64} << 30);
+    CHECK(options.min_size == 1);
+    CHECK(options.max_size == 512);
+    CHECK(options.on_misuse == OnMisuse::abort);
+    CHECK_FALSE(options.deepbind);
+    CHECK(std::string(options.only) == "redis-server");
+}
+
+TEST_CASE("a bad value costs one line and the default stands", "[options]") {
+    struct Case {
+        const char* entry;
+        const char* line;
+    };
+    const Case cases[] = {
+        {"TSLAB_RESERVE=nonsense",
+         "temporal-slab: TSLAB_RESERVE=\"nonsense\" is not a size from 2M to 16T (digits, then K, M, G or "
+         "T); using "
+         "1T\n"},
+        {"TSLAB_RESERVE=",
+         "temporal-slab: TSLAB_RESERVE=\"\" is not a size from 2M to 16T (digits, then K, M, G or T); "
+         "using 1T\n"},
+        {"TSLAB_RESERVE=99999999999999999999999",
+         "temporal-slab: TSLAB_RESERVE=\"99999999999999999999999\" is not a size from 2M to 16T (digits, "
+         "then K, M, G "
+         "or T); using 1T\n"},
+        {"TSLAB_RESERVE=17T",
+         "temporal-slab: TSLAB_RESERVE=\"17T\" is not a size from 2M to 16T (digits, then K, M, G "
+         "or T); using 1T\n"},
+        {"TSLAB_MAX_SIZE=769",
+         "temporal-slab: TSLAB_MAX_SIZE=\"769\" is not a size from 1 to 768 (digits, then K, M, G "
+         "or T); using 768\n"},
+        {"TSLAB_MIN_SIZE=-1",
+         "temporal-slab: TSLAB_MIN_SIZE=\"-1\" is not a size from 1 to 768 (digits, then K, M, G or "
+         "T); using 64\n"},
+        {"TSLAB_STATS=yes", "temporal-slab: TSLAB_STATS=\"yes\" is not 0 or 1; using 0\n"},
+        {"TSLAB_ON_MISUSE=crash",
+         "temporal-slab: TSLAB_ON_MISUSE=\"crash\" is not report, ignore or abort; using report\n"},
+        {"TSLAB_ONLY=", "temporal-slab: TSLAB_ONLY=\"\" is not a list of program names; using none\n"},
+    };
+    for (const Case& each : cases) CHECK(read({each.entry}).lines == each.line);
+}
+
+TEST_CASE("an unknown name costs one line that lists what there is", "[options]") {
+    const std::string lines = read({"TSLAB_FOO=1"}).lines;
+    CHECK(lines.find("temporal-slab: TSLAB_FOO is not an option; options are TSLAB_DISABLE, ") == 0);
+    CHECK(lines.find("TSLAB_ON_MISUSE") != std::string::npos);
+    CHECK(lines.find('\n') == lines.size() - 1);
+    CHECK(read({"TSLAB_stats=1"}).lines.find("TSLAB_stats is not an option") != std::string::npos);
+    CHECK(read({"TSLAB_STATSX=1"}).lines.find("TSLAB_STATSX is not an option") != std::string::npos);
+}
+
+TEST_CASE("limits that leave nothing are both put back", "[options]") {
+    const auto [options, lines] = read({"TSLAB_MIN_SIZE=512", "TSLAB_MAX_SIZE=128"});
+    CHECK(lines == "temporal-slab: TSLAB_MIN_SIZE=512 is above TSLAB_MAX_SIZE=128; using 64 and 768\n");
+    CHECK(options.min_size == 64);
+    CHECK(options.max_size == 768);
+}
+
+TEST_CASE("programs are chosen by name", "[options]") {
+    Options options;
+    CHECK(options.let_serve("a", "b"));
+    options.only = "redis-server,php*";
+    CHECK(options.let_serve("redis-server", "x"));
+    CHECK(options.let_serve("x", "redis-server"));
+    CHECK(options.let_serve("php8.2", "x"));
+    CHECK_FALSE(options.let_serve("redis", "redis-server2"));
+    CHECK_FALSE(options.let_serve("", ""));
+    options.exclude = "php-fpm";
+    CHECK_FALSE(options.let_serve("php-fpm", "php-fpm8.2"));
+    CHECK(options.let_serve("php-fpm8", "php-fpm8.2"));
+    options = Options{};
+    options.exclude = "*";
+    CHECK_FALSE(options.let_serve("a", "a"));
+    options = Options{};
+    options.disable = true;
+    CHECK_FALSE(options.let_serve("a", "a"));
+}

@@ -1,0 +1,107 @@
+#include "core/reclaim.h"
+
+#include "residency.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+TEST_CASE("trim leaves the pages that hold something, and what they hold", "[reclaim]") {
+    start_core();
+    for (std::size_t bytes : {16, 48, 64, 112, 200, 300, 768}) {
+        auto slots = get_many(20000, bytes);
+        std::vector<void*> kept;
+        for (std::size_t i = 0; i < slots.size(); i++) {
+            std::memset(slots[i], static_cast<int>(i), bytes);
+            if (i % 97 == 0) {
+                kept.push_back(slots[i]);
+            } else {
+                put(slots[i]);
+            }
+        }
+        trim();
+        CHECK(resident_by_kernel() <= occupied_bytes());
+        CHECK(resident_by_figure() == occupied_bytes());
+        for (std::size_t i = 0; i < kept.size(); i++) {
+            const auto* const content = static_cast<unsigned char*>(kept[i]);
+            REQUIRE(content[0] == static_cast<unsigned char>(i * 97));
+            REQUIRE(content[bytes - 1] == static_cast<unsigned char>(i * 97));
+        }
+        CHECK(trim() == 0);
+        CHECK(own_heap().is_valid());
+        put_all(kept);
+        trim();
+        CHECK(own_heap().is_valid());
+    }
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("memory falls while a burst is being freed, without any other call", "[reclaim]") {
+    start_core();
+    auto slots = get_many(200000, 400);
+    const std::size_t peak = resident_by_kernel();
+    CHECK(peak > 200000 * 400 / 2);
+    put_all(slots);
+    CHECK(resident_by_kernel() < peak / 2);
+    for (int i = 0; i < 2000; i++) {
+        auto few = get_many(100, 300);
+        put_all(few);
+    }
+    CHECK(resident_by_kernel() < peak / 10);
+    CHECK(resident_by_kernel() <= resident_by_figure());
+    CHECK(own_heap().is_valid());
+}
+
+TEST_CASE("what a sleeping thread's remote frees left is given back by others", "[reclaim]") {
+    start_core();
+    std::vector<void*> slots;
+    std::atomic<bool> built{};
+    std::atomic<bool> over{};
+    std::thread sleeper([&] {
+        slots = get_many(100000, 500);
+        built = true;
+        while (!over) std::this_thread::yield();
+    });
+    while (!built) std::this_thread::yield();
+    const std::size_t peak = resident_by_kernel();
+    put_all(slots);
+    trim();
+    CHECK(resident_by_kernel() < peak / 10);
+    over = true;
+    sleeper.join();
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a tick does no more than its bounds", "[reclaim]") {
+    start_core();
+    auto slots = get_many(100000, 256);
+    put_all(slots);
+    std::uint64_t clocked = 0;
+    const auto calls_before = figure(Figure::purge_calls);
+    for (int i = 0; i < 3000; i++) {
+        const auto calls = figure(Figure::purge_calls);
+        REQUIRE(reclaim.tick(kTickBytes));
+        clocked += kTickBytes;
+        REQUIRE(figure(Figure::purge_calls) - calls <= 1);
+    }
+    CHECK(figure(Figure::purge_calls) - calls_before <= (clocked + 100000 * 256 * 2) / kBytesPerCall);
+}
+
+TEST_CASE("a page is purged at the second visit that finds it empty, not at the first", "[reclaim]") {
+    start_core();
+    trim();
+    auto slots = get_many(30000, 512);
+    for (void*& slot : slots) {
+        // Frees into the slabs without ticking: the stack is full and nobody refills.
+        slab_of(slot).live.set(slab_of(slot).live.get() & ~region.locate(slot).mask());
+        slab_of(slot).free.set(slab_of(slot).free.get() | region.locate(slot).mask());
+        slab_of(slot).room++;
+    }
+    const auto purged = figure(Figure::pages_purged);
+    const auto sweeps = reclaim.sweeps();
+    while (reclaim.sweeps() == sweeps) reclaim.tick(std::size_t{1} << 20);
+    const auto in_first = figure(Figure::pages_purged) - purged;
+    while (reclaim.sweeps() < sweeps + 3) reclaim.tick(std::size_t{1} << 20);
+    const auto in_all = figure(Figure::pages_purged) - purged;
+    CHECK(in_first == 0);
+    CHECK(in_all * region.page_bytes() > 30000 * 512 / 2);
+}

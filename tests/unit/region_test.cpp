@@ -1,0 +1,128 @@
+#include <memory>
+#include <set>
+
+#include "core/os.h"
+#include "support.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+struct Started {
+    std::unique_ptr<Region> region = std::make_unique<Region>();
+    explicit Started(std::size_t bytes = std::size_t{64} << 20, std::size_t limit = SIZE_MAX) {
+        works = region->start(bytes, limit, os::page_bytes());
+    }
+    bool works;
+};
+
+}  // namespace
+
+TEST_CASE("a pointer is taken apart as it was put together", "[region]") {
+    Started started;
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    for (unsigned c = 0; c < kClasses; c++) {
+        for (int block = 0; block < 3; block++) {
+            Slab* const first = own.acquire(c);
+            REQUIRE(first != nullptr);
+            for (unsigned i = 0; i < own.slabs_per_block(c); i++) {
+                Slab& slab = first[i];
+                CHECK(&own.first_of_block(slab) == first);
+                CHECK(&own.slab(own.number(slab)) == &slab);
+                std::byte* const slots = own.slots_of(slab);
+                CHECK(reinterpret_cast<std::uintptr_t>(slots) % class_span(c) == 0);
+                for (unsigned slot = 0; slot < class_slots(c); slot++) {
+                    const Place place = own.locate(slots + slot * class_size(c));
+                    CHECK(
+                        (place.slab == &slab && place.slot == slot && place.size_class == c && place.exact));
+                    for (std::size_t inside : {std::size_t{1}, std::size_t{8}, class_size(c) - 1}) {
+                        CHECK_FALSE(own.locate(slots + slot * class_size(c) + inside).exact);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("ownership ends where the region does", "[region]") {
+    Started started;
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    std::byte* const base = own.slots_of(own.slab_at(0, 0));
+    CHECK(own.owns(base));
+    CHECK(own.owns(base + own.size() - 1));
+    CHECK_FALSE(own.owns(base - 1));
+    CHECK_FALSE(own.owns(base + own.size()));
+    CHECK_FALSE(own.owns(nullptr));
+    CHECK_FALSE(own.owns(&started));
+}
+
+TEST_CASE("every pointer into the region has a descriptor that can be read", "[region]") {
+    Started started;
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    std::byte* const base = own.slots_of(own.slab_at(0, 0));
+    for (std::size_t offset = 0; offset < own.size(); offset += 509) {
+        const Place place = own.locate(base + offset);
+        if ((place.slab->live.get() & place.mask()) != 0) FAIL("live slot in an unopened slab");
+    }
+}
+
+TEST_CASE("a class that is full gives no more, and gives again what was released", "[region]") {
+    Started started(std::size_t{2} << 20);
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    std::vector<Slab*> blocks;
+    for (Slab* first = own.acquire(31); first != nullptr; first = own.acquire(31)) blocks.push_back(first);
+    const std::size_t block_bytes = class_span(31) * own.slabs_per_block(31);
+    CHECK(blocks.size() == (std::size_t{64} << 10) / block_bytes);
+    CHECK(own.acquire(30) != nullptr);
+    blocks.back()->park(own.generation());
+    own.release(*blocks.back());
+    CHECK(own.acquire(31) == blocks.back());
+    CHECK(own.acquire(31) == nullptr);
+}
+
+TEST_CASE("no more is reserved than the limit allows", "[region]") {
+    CHECK_FALSE(Started(std::size_t{64} << 20, std::size_t{64} << 20).works);
+    CHECK(Started(std::size_t{64} << 20, std::size_t{80} << 20).works);
+    CHECK_FALSE(Started(std::size_t{1} << 20).works);  // a class would have no whole block
+}
+
+TEST_CASE("pages and slots name each other", "[region]") {
+    Started started;
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    for (unsigned c = 0; c < kClasses; c++) {
+        const unsigned all = static_cast<unsigned>(low_bits(own.pages_per_block(c)));
+        CHECK(own.slots_on(c, all) == class_mask(c));
+        CHECK(own.pages_under(c, class_mask(c)) == all);
+        CHECK(own.slabs_per_block(c) * class_span(c) == own.pages_per_block(c) * own.page_bytes());
+        for (unsigned slot = 0; slot < class_slots(c); slot++) {
+            CHECK((own.slots_on(c, own.pages_under(c, bit(slot))) & bit(slot)) != 0);
+        }
+    }
+}
+
+TEST_CASE("numbers pushed by many threads are popped once each", "[region]") {
+    static Shared<std::uint32_t> links[10001];
+    NumberStack stack;
+    const auto link = [](std::uint32_t number) -> Shared<std::uint32_t>& { return links[number]; };
+    std::atomic<int> taken[10001]{};
+    std::vector<std::thread> threads;
+    for (std::uint32_t thread = 0; thread < 4; thread++) {
+        threads.emplace_back([&, thread] {
+            for (std::uint32_t i = 1; i <= 2500; i++) {
+                stack.push(thread * 2500 + i, link);
+                if (i % 3 != 0) continue;
+                const std::uint32_t number = stack.pop(link);
+                if (number != 0) stack.push(number, link);
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (std::uint32_t number = stack.pop(link); number != 0; number = stack.pop(link)) taken[number]++;
+    for (std::uint32_t number = 1; number <= 10000; number++) CHECK(taken[number] == 1);
+}

@@ -1,0 +1,79 @@
+// What the unit tests share: Catch2 of either major version, the core started once, and its calls in short
+// form.
+#pragma once
+
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+#else
+#include <catch2/catch.hpp>
+#endif
+
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/allocator.h"
+#include "core/reclaim.h"
+
+namespace tslab::test {
+
+// The region as the library makes it, on first use. Serves from 1 byte up, so that every class is covered.
+inline void start_core() {
+    if (phase() != Phase::unstarted) return;
+    setenv("TSLAB_MIN_SIZE", "1", 1);
+    setenv("TSLAB_RESERVE", "64G", 1);
+    start({"test", false, false}, true);
+    REQUIRE(phase() == Phase::active);
+}
+
+inline void* get(std::size_t bytes) {
+    void* const slot = allocate(bytes);
+    return slot != nullptr ? slot : allocate_slow(bytes);
+}
+
+inline void put(void* slot) { free_owned(slot); }
+
+inline Heap& own_heap() {
+    if (this_thread.heap == nullptr) put(get(64));
+    return *this_thread.heap;
+}
+
+// Runs `work` on a thread of its own, to its end.
+template <typename Work>
+void elsewhere(Work work) {
+    std::thread(work).join();
+}
+
+inline Slab& slab_of(const void* slot) { return *region.locate(slot).slab; }
+
+inline std::vector<void*> get_many(std::size_t count, std::size_t bytes) {
+    std::vector<void*> slots(count);
+    for (void*& slot : slots) {
+        slot = get(bytes);
+        REQUIRE(slot != nullptr);
+        std::memset(slot, 0x5a, bytes);
+    }
+    return slots;
+}
+
+inline void put_all(std::vector<void*>& slots) {
+    for (void* slot : slots) put(slot);
+    slots.clear();
+}
+
+// Live slots by the slabs' own words, over all classes.
+inline std::size_t live_slots() {
+    std::size_t total = 0;
+    for (unsigned c = 0; c < kClasses; c++) {
+        for (std::uint32_t i = 0; i < region.opened(c); i++) {
+            const Slab& slab = region.slab_at(c, i);
+            total += popcount(slab.live.get() & ~slab.remote_free.load());
+        }
+    }
+    return total;
+}
+
+inline std::uint64_t figure(Figure which) { return stats.get(which); }
+
+}  // namespace tslab::test
