@@ -1,0 +1,44 @@
+"""The goals of the issues Preload (2) and Fast (3): the one place that names them.
+
+A goal is met when the 95 % interval of what was measured includes the limit or lies below it.
+"""
+
+import collections
+import re
+
+# against: "best" (ratio to the fastest peer), a peer's name (ratio to it), or None (the figure itself).
+Goal = collections.namedtuple("Goal", "issue driver case metric against limit")
+
+GOALS = [
+    Goal(2, "replace", r"100000_live_[12]_threads", "time", "best", 1.3),
+    Goal(2, "handoff", r"one_to_one", "time", "best", 0.8),
+    Goal(2, "forwarded", r".*", "instructions", None, 8),
+    Goal(2, "forwarded", r".*", "indirect_branches", None, 1),
+    Goal(2, "forwarded", r".*", "locked_instructions", None, 0),
+    Goal(2, "startup", r"true", "wall_added", None, 1.5),
+    Goal(2, "startup", r"true", "peak_added", None, 1024),
+    Goal(2, "idle_threads", r"1000_threads", "per_thread_added", None, 16),
+    Goal(2, "resident", r".*", "per_live_byte", None, 1.15),
+    Goal(3, "pair", r".*", "time", "best", 1.0),
+    Goal(3, "queue", r"1000", "time", "best", 1.0),
+    Goal(3, "replace", r"100000_live_[12]_threads", "time", "best", 1.0),
+    Goal(3, "burst", r".*", "time", "best", 1.0),
+    Goal(3, "handoff", r".*", "time", "best", 0.6),
+    Goal(3, "latency", r"churn", "malloc_p99", "best", 1.0),
+    Goal(3, "latency", r"churn", "malloc_p99.9", "best", 0.5),
+    Goal(3, "latency", r"churn", "malloc_p99.99", "best", 1.0),
+    Goal(3, "latency", r"churn", "free_p99", "best", 1.0),
+    Goal(3, "latency", r"churn", "free_p99.9", "best", 0.9),
+    Goal(3, "latency", r"churn", "free_p99.99", "best", 1.0),
+    Goal(3, "latency", r"mass_free_.*", "free_p99.9", None, 4_000),
+    Goal(3, "latency", r"mass_free_.*", "free_p99.99", None, 15_000),
+    Goal(3, "latency", r"mass_free_.*", "malloc_p99.9", None, 4_000),
+    Goal(3, "latency", r"mass_free_.*", "malloc_p99.99", None, 15_000),
+    Goal(3, "programs", r".*", "cpu", "glibc", 1.0),
+    # Only programs most of whose requests are of 64-768 bytes (see PROGRAMS in bench/programs).
+    Goal(3, "programs", r"redis.*|python_json", "cpu", "best", 1.03),
+]
+
+
+def goals_for(driver, case, metric):
+    return [g for g in GOALS if g.driver == driver and g.metric == metric and re.fullmatch(g.case, case)]
