@@ -186,7 +186,7 @@ class Figures:
         return list(self.values)
 
     def median(self, key, name):
-        values = self.values[key].get(name)
+        values = self.values.get(key, {}).get(name)
         return statistics.median(values.values()) if values else None
 
     def interval(self, key, name):
@@ -216,6 +216,10 @@ def verdicts(figures, key):
     """One verdict for each goal on this figure; met is None where it cannot be told."""
     found = []
     for goal in goals_for(*key):
+        if goal.where is not None:
+            value = figures.median((*key[:2], goal.where[0]), OURS)
+            if value is None or value <= goal.where[1]:
+                continue
         against = figures.best_peer(key) if goal.against == "best" else goal.against
         if against is None and goal.against is not None:
             interval = None
