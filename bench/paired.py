@@ -283,14 +283,32 @@ def print_tables(figures, allocators, file):
             print_columns(["case"] + peers + ["best peer", "goal"], rows, file)
 
 
+def goal_row(figures, key, verdict, label):
+    interval = verdict.interval
+    if interval is None:
+        measured = "-"
+    elif verdict.against:
+        measured = ratio_text(interval)
+    else:
+        measured = f"{number(interval.median)} [{number(interval.low)}-{number(interval.high)}]"
+    target = f"ours / {verdict.against}" if verdict.against else figures.units[key]
+    return [label, target, measured, describe(verdict)]
+
+
 def print_goals(figures, file):
-    rows = []
+    """Missed goals first. Many cases of one goal with the same verdict share a line, which shows the worst."""
+    groups = defaultdict(list)
     for key in figures.keys():
-        for v in verdicts(figures, key):
-            target = f"ours / {v.against}" if v.against else figures.units[key]
-            rows.append([" ".join(key), target, ratio_text(v.interval) if v.against else
-                         (f"{number(v.interval.median)} [{number(v.interval.low)}-{number(v.interval.high)}]"
-                          if v.interval else "-"), describe(v)])
+        for verdict in verdicts(figures, key):
+            groups[(verdict.goal, verdict.met)].append((key, verdict))
+    rows = []
+    for (goal, _), members in sorted(groups.items(), key=lambda group: group[0][1] is True):
+        if len(members) <= 4:
+            rows += [goal_row(figures, key, verdict, " ".join(key)) for key, verdict in members]
+        else:
+            key, verdict = max(members, key=lambda m: m[1].interval.median if m[1].interval else math.inf)
+            label = f"{goal.driver} {goal.metric}: {len(members)} cases, the worst is {key[1]}"
+            rows.append(goal_row(figures, key, verdict, label))
     if rows:
         print("\ngoals (met when the 95 % interval includes the limit or lies below it)", file=file)
         print_columns(["figure", "of", "measured", "goal"], rows, file)
