@@ -54,7 +54,7 @@ def bars(figures, keys, base, names, value, title, name, out):
     lines.append("plot " + ", ".join(
         f"$data using {i + 2}{':xtic(1)' if i == 0 else ''} title {quoted(n)} lc rgb '{colour(names, n)}'"
         for i, n in enumerate(names)))
-    draw(out, name, max(900, 60 + 14 * len(keys) * (len(names) + 1)), 480, "\n".join(lines))
+    draw(out, name, min(1800, max(900, 60 + 14 * len(keys) * (len(names) + 1))), 480, "\n".join(lines))
 
 
 def throughput_bars(figures, names, driver, out):
