@@ -74,4 +74,4 @@ def test(run):
     return {"checksums": checksums}
 
 
-real.compare(test, served={"nginx": 1000})
+real.compare(test, served={"nginx": 200})

@@ -43,9 +43,10 @@ print(seen)
 
 OWN_TESTS = ["test.test_dict", "test.test_list", "test.test_bytes", "test.test_re", "test.test_json",
              "test.test_deque", "test.test_set"]
-# Prints the outcome of each test on stdout, without times.
+# Prints the outcome of each test on stdout. Children say nothing, since some tests look at their stderr.
 RUN_TESTS = """
-import sys, unittest
+import os, sys, unittest
+os.environ["TSLAB_STATS"] = "0"
 suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
 result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
 sys.exit(not result.wasSuccessful())
@@ -62,4 +63,4 @@ def test(run):
             "own tests": re.sub(r"(?m)^(Ran \d+ tests) in .*", r"\1", outcomes)}
 
 
-real.compare(test, served={"python3": 100_000})
+real.compare(test, served={"python3*": 100_000})
