@@ -3,6 +3,7 @@
 
 import hashlib
 import random
+import re
 import socket
 import time
 
@@ -84,14 +85,12 @@ def digest(client):
     return len(keys), sha.hexdigest()
 
 
-def wait_for_save(client):
+def wait_while(client, field):
+    """Waits until a field of INFO is 0; returns INFO."""
     while True:
-        info = dict(line.split(":", 1) for line in client.call("INFO", "persistence").decode().split("\r\n")
-                    if ":" in line)
-        if info["rdb_bgsave_in_progress"] == "0":
-            if info["rdb_last_bgsave_status"] != "ok":
-                raise real.Failure("BGSAVE failed")
-            return
+        info = dict(re.findall(r"(\w+):(\w+)", client.call("INFO", "persistence").decode()))
+        if info[field] == "0":
+            return info
         time.sleep(0.05)
 
 
@@ -99,7 +98,9 @@ def start(run):
     port = real.free_port()
     server = run.start(real.need("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1",
                        "--dir", run.folder, "--save", "", "--enable-debug-command", "no", port=port)
-    return server, Client(port)
+    client = Client(port)
+    wait_while(client, "loading")
+    return server, client
 
 
 def test(run):
@@ -111,7 +112,8 @@ def test(run):
     # What is written from here on is not in the snapshot.
     for _ in in_batches(client, (("SET", f"string:{size}", b"x" * size) for size in range(64, 769))):
         pass
-    wait_for_save(client)
+    if wait_while(client, "rdb_bgsave_in_progress")["rdb_last_bgsave_status"] != "ok":
+        raise real.Failure("BGSAVE failed")
     run.stop(server)
 
     server, client = start(run)
