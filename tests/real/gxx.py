@@ -46,15 +46,13 @@ BROKEN = SOURCE + "std::map<std::string, std::vector<int>> broken = std::make_tu
 
 def test(run):
     gxx = real.need("g++", "g++")
-    objects = {}
     run.write("source.cpp", SOURCE)
-    for options in ("-O0", "-O2"):
-        run.run(gxx, "-std=c++20", "-g", options, "-ffile-prefix-map=" + run.folder + "=.", "-c", "source.cpp", "-o", "object.o")
-        with open(run.path("object.o"), "rb") as file:
-            objects[options] = hashlib.sha256(file.read()).hexdigest()
+    run.run(gxx, "-std=c++20", "-g", "-O2", f"-ffile-prefix-map={run.folder}=.", "-c", "source.cpp", "-o", "object.o")
+    with open(run.path("object.o"), "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
     run.write("broken.cpp", BROKEN)
     message = run.run("/bin/sh", "-c", 'exec 2>&1; TSLAB_STATS=0 "$@"; echo "status $?"', "sh", gxx, "-std=c++20", "-c", "broken.cpp")
-    return {"object files": objects, "message for an error": message}
+    return {"object file": digest, "message for an error": message}
 
 
 real.compare(test, served={"cc1plus": 100_000})
