@@ -58,7 +58,7 @@ class alignas(kCacheLine) Bin {
     Held held_at(unsigned i) const { return stack_[i + 1]; }
 
     std::uint64_t taken() const { return word_.get() >> 16; }
-    unsigned held() const { return bytes_in_use(word_.get()) / sizeof(Held); }
+    unsigned held() const { return bytes_in_use(word_.get()) / unsigned{sizeof(Held)}; }
 
     Slab* current{};            // owner
     SlabNumber first_listed{};  // owner

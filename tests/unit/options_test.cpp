@@ -9,17 +9,18 @@ using namespace tslab::test;
 namespace {
 
 struct Reading {
-    Options options;
+    std::vector<std::string> entries;  // the options point into them
+    Options read;
     std::string lines;
 };
 
 Reading read(std::vector<std::string> entries) {
+    Reading reading{std::move(entries), {}, {}};
     std::vector<char*> environment;
-    for (std::string& entry : entries) environment.push_back(entry.data());
+    for (std::string& entry : reading.entries) environment.push_back(entry.data());
     environment.push_back(nullptr);
-    Reading reading;
     captured_lines = &reading.lines;
-    reading.options.read(environment.data());
+    reading.read.read(environment.data());
     captured_lines = nullptr;
     return reading;
 }
@@ -28,25 +29,25 @@ Reading read(std::vector<std::string> entries) {
 
 TEST_CASE("no environment, or nothing of ours in it, leaves the defaults", "[options]") {
     CHECK(read({"PATH=/bin", "TSLABX=1", "XTSLAB_STATS=1"}).lines.empty());
-    Options options;
-    options.read(nullptr);
-    CHECK(options.min_size == 64);
-    CHECK(options.max_size == 768);
-    CHECK(options.deepbind);
+    Options chosen;
+    chosen.read(nullptr);
+    CHECK(chosen.min_size == 64);
+    CHECK(chosen.max_size == 768);
+    CHECK(chosen.deepbind);
 }
 
 TEST_CASE("values are read", "[options]") {
-    const auto [options, lines] =
+    const auto [entries, chosen, lines] =
         read({"TSLAB_DISABLE=1", "TSLAB_RESERVE=64g", "TSLAB_MIN_SIZE=1", "TSLAB_MAX_SIZE=512",
               "TSLAB_ON_MISUSE=abort", "TSLAB_DEEPBIND=0", "TSLAB_ONLY=redis-server"});
     CHECK(lines.empty());
-    CHECK(options.disable);
-    CHECK(options.reserve == std::size_t{64} << 30);
-    CHECK(options.min_size == 1);
-    CHECK(options.max_size == 512);
-    CHECK(options.on_misuse == OnMisuse::abort);
-    CHECK_FALSE(options.deepbind);
-    CHECK(std::string(options.only) == "redis-server");
+    CHECK(chosen.disable);
+    CHECK(chosen.reserve == std::size_t{64} << 30);
+    CHECK(chosen.min_size == 1);
+    CHECK(chosen.max_size == 512);
+    CHECK(chosen.on_misuse == OnMisuse::abort);
+    CHECK_FALSE(chosen.deepbind);
+    CHECK(std::string(chosen.only) == "redis-server");
 }
 
 TEST_CASE("a bad value costs one line and the default stands", "[options]") {
@@ -93,28 +94,28 @@ TEST_CASE("an unknown name costs one line that lists what there is", "[options]"
 }
 
 TEST_CASE("limits that leave nothing are both put back", "[options]") {
-    const auto [options, lines] = read({"TSLAB_MIN_SIZE=512", "TSLAB_MAX_SIZE=128"});
+    const auto [entries, chosen, lines] = read({"TSLAB_MIN_SIZE=512", "TSLAB_MAX_SIZE=128"});
     CHECK(lines == "temporal-slab: TSLAB_MIN_SIZE=512 is above TSLAB_MAX_SIZE=128; using 64 and 768\n");
-    CHECK(options.min_size == 64);
-    CHECK(options.max_size == 768);
+    CHECK(chosen.min_size == 64);
+    CHECK(chosen.max_size == 768);
 }
 
 TEST_CASE("programs are chosen by name", "[options]") {
-    Options options;
-    CHECK(options.let_serve("a", "b"));
-    options.only = "redis-server,php*";
-    CHECK(options.let_serve("redis-server", "x"));
-    CHECK(options.let_serve("x", "redis-server"));
-    CHECK(options.let_serve("php8.2", "x"));
-    CHECK_FALSE(options.let_serve("redis", "redis-server2"));
-    CHECK_FALSE(options.let_serve("", ""));
-    options.exclude = "php-fpm";
-    CHECK_FALSE(options.let_serve("php-fpm", "php-fpm8.2"));
-    CHECK(options.let_serve("php-fpm8", "php-fpm8.2"));
-    options = Options{};
-    options.exclude = "*";
-    CHECK_FALSE(options.let_serve("a", "a"));
-    options = Options{};
-    options.disable = true;
-    CHECK_FALSE(options.let_serve("a", "a"));
+    Options chosen;
+    CHECK(chosen.let_serve("a", "b"));
+    chosen.only = "redis-server,php*";
+    CHECK(chosen.let_serve("redis-server", "x"));
+    CHECK(chosen.let_serve("x", "redis-server"));
+    CHECK(chosen.let_serve("php8.2", "x"));
+    CHECK_FALSE(chosen.let_serve("redis", "redis-server2"));
+    CHECK_FALSE(chosen.let_serve("", ""));
+    chosen.exclude = "php-fpm";
+    CHECK_FALSE(chosen.let_serve("php-fpm", "php-fpm8.2"));
+    CHECK(chosen.let_serve("php-fpm8", "php-fpm8.2"));
+    chosen = Options{};
+    chosen.exclude = "*";
+    CHECK_FALSE(chosen.let_serve("a", "a"));
+    chosen = Options{};
+    chosen.disable = true;
+    CHECK_FALSE(chosen.let_serve("a", "a"));
 }
