@@ -7,7 +7,7 @@ using namespace tslab::test;
 
 TEST_CASE("trim leaves the pages that hold something, and what they hold", "[reclaim]") {
     start_core();
-    for (std::size_t bytes : {16, 48, 64, 112, 200, 300, 768}) {
+    for (const std::size_t bytes : {16u, 48u, 64u, 112u, 200u, 300u, 768u}) {
         auto slots = get_many(20000, bytes);
         std::vector<void*> kept;
         for (std::size_t i = 0; i < slots.size(); i++) {
