@@ -42,7 +42,9 @@ bool Heap::take_batch(Bin& bin, unsigned c) {
     for (unsigned count = 0; pick != 0 && count < kBatch; count++, pick &= pick - 1) batch |= pick & -pick;
     if (resident != all_pages) {
         const unsigned touched = resident | region.pages_under(c, batch);
-        stats.add(Figure::resident_pages, popcount(touched & ~resident));
+        const unsigned fresh = popcount(touched & ~resident);
+        stats.add(Figure::resident_pages, fresh);
+        if (first.purged) stats.add(Figure::pages_retaken, fresh);
         first.resident.set(static_cast<std::uint8_t>(touched));
     }
     step(Step::take_resident);

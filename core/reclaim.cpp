@@ -45,6 +45,7 @@ class Run {
             const auto kept = static_cast<std::uint8_t>(given ? ~claims_[i].pages : ~0u);
             first.resident.set(first.resident.get() & kept);
             first.quiet.set(first.quiet.get() & kept);
+            first.purged = first.purged || given;
             first.park(generation_of(claims_[i].before));
         }
         count_ = 0;
@@ -105,16 +106,33 @@ void finish(Run& run, std::atomic<bool>& off) {
 
 }  // namespace
 
+// Pages that were given back and are soon taken again cost two system calls' worth of time and save nothing: the
+// more of them there are, the longer the next pass takes.
+void Reclaim::end_pass() {
+    pass_bytes_ = 0;
+    sweeps_.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t purged = stats.get(Figure::pages_purged);
+    const std::uint64_t retaken = stats.get(Figure::pages_retaken);
+    recently_purged_ = recently_purged_ / 2 + (purged - purged_before_);
+    const bool in_vain = (retaken - retaken_before_) * 2 > recently_purged_ && recently_purged_ != 0;
+    purged_before_ = purged;
+    retaken_before_ = retaken;
+    if (in_vain) {
+        patience_ = patience_ < kMostPatience ? patience_ * 2 : kMostPatience;
+    } else if (patience_ > 1) {
+        patience_ /= 2;
+    }
+}
+
 // Moves the cursor to the next block. False at the end of a pass, or where the next one may not begin yet.
 bool Reclaim::find_block() {
     while (index_ >= region.opened(class_)) {
         const bool ends_pass = class_ == kClasses - 1;
-        if (ends_pass && pass_bytes_ < kLeastPassBytes) return false;
+        if (ends_pass && pass_bytes_ < kLeastPassBytes * patience_) return false;
         index_ = 0;
         class_ = (class_ + 1) % kClasses;
         if (!ends_pass) continue;
-        pass_bytes_ = 0;
-        sweeps_.fetch_add(1, std::memory_order_relaxed);
+        end_pass();
         return false;
     }
     return true;
@@ -124,7 +142,7 @@ bool Reclaim::tick(std::size_t bytes) {
     if (!begin_walk()) return false;
     pass_bytes_ += bytes;
     call_bytes_ += bytes;
-    visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor);
+    visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor / patience_);
     Run run(call_bytes_ >= kBytesPerCall);
     for (unsigned visits = 0; visits < kVisitsPerTick && !off_.load(std::memory_order_relaxed);) {
         if (!find_block()) {

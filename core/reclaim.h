@@ -17,6 +17,7 @@ inline constexpr std::size_t kSweepFactor = 8;
 inline constexpr unsigned kVisitsPerTick = 64;
 inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
 inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
+inline constexpr unsigned kMostPatience = 64;
 
 class Reclaim {
   public:
@@ -35,6 +36,7 @@ class Reclaim {
 
   private:
     bool find_block();
+    void end_pass();
     bool begin_walk() { return !walking_.exchange(true, std::memory_order_acquire); }
     void end_walk() { walking_.store(false, std::memory_order_release); }
 
@@ -43,6 +45,10 @@ class Reclaim {
     std::atomic<std::uint64_t> sweeps_{};  // who walks: full passes
     unsigned class_{};                     // who walks, as all below: where the cursor stands
     std::uint32_t index_{};
+    unsigned patience_{1};                 // passes take this much longer, up to kMostPatience
+    std::uint64_t purged_before_{};        // pages, when the last pass ended
+    std::uint64_t retaken_before_{};       // pages, when the last pass ended
+    std::uint64_t recently_purged_{};      // pages, of older passes less and less
     std::size_t pass_bytes_{};    // clocked since this pass began
     std::int64_t visit_bytes_{};  // that may still be visited; below zero where a tick went beyond
     std::size_t call_bytes_{};    // clocked and not yet spent on system calls

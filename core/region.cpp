@@ -9,12 +9,19 @@ constinit Region region;
 namespace {
 
 constexpr std::size_t kLeastRange = std::size_t{64} << 10;  // whole slabs, whole pages of any kernel
-constexpr std::size_t kLeastStep = std::size_t{64} << 10;
+constexpr std::size_t kSlotStep = std::size_t{1} << 20;
+constexpr std::size_t kSlabStep = std::size_t{128} << 10;
 constexpr std::size_t kLargestStep = std::size_t{32} << 20;
 constexpr std::size_t kAlignment = kLeastRange;
 
+// The parts of the classes are a large power of two apart. Would each begin to be used at its start, their first
+// slabs and descriptors would compete for the same few sets of every cache and of the TLB.
+constexpr std::size_t slot_skew_bytes(unsigned c) { return c * 9 * 4096; }
+constexpr std::size_t slab_skew_bytes(unsigned c) { return c * (4096 + 2 * kCacheLine); }
+constexpr std::size_t kLeastSkewedRange = std::size_t{64} << 20;
+
 constexpr std::size_t descriptor_bytes(unsigned c, std::size_t range) {
-    return round_up((range >> span_shift(c)) * sizeof(Slab), kAlignment);
+    return round_up(slab_skew_bytes(c) + (range >> span_shift(c)) * sizeof(Slab), kAlignment);
 }
 
 // Slab 0 is none: the array begins one page before the first class's.
@@ -39,7 +46,7 @@ bool Prefix::commit(std::size_t from, std::size_t to) {
 bool Prefix::reach_slow(std::size_t bytes) {
     if (bytes > limit_) return false;
     std::size_t seen = committed_.load(std::memory_order_acquire);
-    std::size_t step = seen < kLeastStep ? kLeastStep : seen;
+    std::size_t step = seen < least_step_ ? least_step_ : seen;
     if (step > kLargestStep) step = kLargestStep;
     std::size_t wanted = round_up(bytes > seen + step ? bytes : seen + step, kAlignment);
     if (wanted > limit_) wanted = limit_;
@@ -80,12 +87,13 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
     slabs_ = reinterpret_cast<Slab*>(at);
     at += kAlignment;
     for (unsigned c = 0; c < kClasses; c++) {
-        const std::size_t start_offset = c * range;
+        const std::size_t skew = range < kLeastSkewedRange ? 0 : round_down(slot_skew_bytes(c), block_bytes(c));
+        const std::size_t start_offset = c * range + skew;
         Range& part = ranges_[c];
-        part.first = reinterpret_cast<Slab*>(at);
-        part.slots.start(base + start_offset, range);
-        part.slabs.start(at, descriptor_bytes(c, range));
-        cuts_[c] = {reinterpret_cast<std::uintptr_t>(at) - (start_offset >> span_shift(c)) * sizeof(Slab),
+        part.first = reinterpret_cast<Slab*>(at + slab_skew_bytes(c));
+        part.slots.start(base + start_offset, range - skew, kSlotStep);
+        part.slabs.start(at, descriptor_bytes(c, range), kSlabStep);
+        cuts_[c] = {reinterpret_cast<std::uintptr_t>(part.first) - (start_offset >> span_shift(c)) * sizeof(Slab),
                     class_inverse(c), static_cast<std::uint32_t>(class_span(c) - 1),
                     static_cast<std::uint8_t>(span_shift(c))};
         for (unsigned page = 0; page < pages_per_block(c); page++) {
@@ -95,7 +103,7 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
         }
         at += descriptor_bytes(c, range);
     }
-    heaps_.start(at, heap_bytes);
+    heaps_.start(at, heap_bytes, kSlabStep);
     base_ = reinterpret_cast<std::uintptr_t>(base);
     size_ = bytes;
     return true;
@@ -104,7 +112,7 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
 std::byte* Region::slots_of(const Slab& slab) const {
     const unsigned c = slab.size_class;
     const auto index = static_cast<std::size_t>(&slab - ranges_[c].first);
-    return reinterpret_cast<std::byte*>(base_) + (std::size_t{c} << class_shift_) + (index << span_shift(c));
+    return ranges_[c].slots.at() + (index << span_shift(c));
 }
 
 Slab& Region::first_of_block(const Slab& slab) const {
@@ -150,7 +158,7 @@ Slab* Region::open_fresh(unsigned c) {
     std::uint32_t index = range.opened.load(std::memory_order_relaxed);
     do {
         const std::size_t end = std::size_t{index} + count;
-        if (!range.slots.reach(end << span_shift(c)) || !range.slabs.reach(end * sizeof(Slab)))
+        if (!range.slots.reach(end << span_shift(c)) || !range.slabs.reach(slab_skew_bytes(c) + end * sizeof(Slab)))
             return nullptr;
         // Release pairs with opened(): who sees the count may read the descriptors below it.
     } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,

@@ -2,7 +2,7 @@
 // slabs' descriptors and the heaps. Who owns a pointer is a subtraction and a compare; its class a shift; its
 // slab a shift; its slot a multiplication.
 //
-//   slot address == base + (c << class_shift) + index * class_span(c) + slot * class_size(c)
+//   slot address == base + (c << class_shift) + skew(c) + index * class_span(c) + slot * class_size(c)
 //   block        == the slabs that share a page, or one slab where a slab is at least a page
 //   opened(c) <= the committed prefix of c, for slots and for descriptors alike
 #pragma once
@@ -52,9 +52,10 @@ class NumberStack {
 // number.
 class Prefix {
   public:
-    void start(std::byte* at, std::size_t limit_bytes) {
+    void start(std::byte* at, std::size_t limit_bytes, std::size_t least_step_bytes) {
         start_ = at;
         limit_ = limit_bytes;
+        least_step_ = least_step_bytes;
     }
 
     // Whether the first `bytes` can be used now. Threads that grow it at once do the same work twice,
@@ -73,6 +74,7 @@ class Prefix {
 
     std::byte* start_ = nullptr;            // fixed
     std::size_t limit_ = 0;                 // fixed
+    std::size_t least_step_ = 0;            // fixed
     std::atomic<std::size_t> committed_{};  // any
 };
 
@@ -116,6 +118,7 @@ class Region {
     unsigned pages_per_block(unsigned c) const {
         return span_shift(c) > page_shift_ ? 1u << (span_shift(c) - page_shift_) : 1;
     }
+    std::size_t block_bytes(unsigned c) const { return class_span(c) << block_shift(c); }
     Slab& first_of_block(const Slab& slab) const;
     std::size_t page_bytes() const { return std::size_t{1} << page_shift_; }
 

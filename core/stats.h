@@ -17,7 +17,8 @@ namespace tslab {
                     exhausted, "requests in range forwarded because no slot could be had")                  \
                     row(resident_pages, "pages that hold or held slots and were not given back") row(       \
                         pages_purged, "pages given back to the kernel")                                     \
-                        row(purge_calls, "system calls that gave pages back") row(                          \
+                        row(pages_retaken, "pages taken into use again in a block of which pages had been given back") \
+    row(purge_calls, "system calls that gave pages back") row(                          \
                             purge_failures, "such calls the kernel refused; the first ends purging")        \
                             row(commit_failures, "refusals to make reserved memory usable")                 \
                                 row(double_frees, "frees of a slot that was not live") row(                 \
