@@ -11,7 +11,7 @@ struct Served {
     std::size_t least;
     std::size_t extent;
 };
-extern constinit Served served;
+TSLAB_INTERNAL extern constinit Served served;
 
 inline constexpr struct ClassTable {
     std::uint8_t of[kMaxServed / 16 + 1];
@@ -46,11 +46,8 @@ TSLAB_HOT void free_owned(void* pointer) {
     const Word freeable = live & ~slab.remote_free.load(std::memory_order_relaxed);
     if (slab.home.load(std::memory_order_relaxed) == this_thread.home && place.exact &&
         (freeable & place.mask()) != 0) {
-        Bin& bin = this_thread.heap->bin(place.size_class);
-        if (!bin.is_full()) {
-            slab.live.set(live & ~place.mask());
-            return bin.push(Held::make(static_cast<std::byte*>(pointer), slab, place.slot));
-        }
+        const Held held = Held::make(static_cast<std::byte*>(pointer), slab, place.slot);
+        if (this_thread.heap->bin(place.size_class).push(held)) return slab.live.set(live & ~place.mask());
     }
     free_owned_slow(pointer);
 }

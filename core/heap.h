@@ -42,12 +42,15 @@ class alignas(kCacheLine) Bin {
         return held.slot;
     }
 
-    TSLAB_HOT bool is_full() const { return bytes_in_use(word_.get()) == kStackSlots * sizeof(Held); }
-    TSLAB_HOT void push(Held held) {
-        const std::uint64_t word = word_.get() + sizeof(Held);
-        at(word) = held;
-        word_.set(word);
+    // False, with nothing done, where the stack is full.
+    TSLAB_HOT bool push(Held held) {
+        const std::uint64_t word = word_.get();
+        if (bytes_in_use(word) == kStackSlots * sizeof(Held)) return false;
+        at(word + sizeof(Held)) = held;
+        word_.set(word + sizeof(Held));
+        return true;
     }
+    bool is_full() const { return held() == kStackSlots; }
     Held pop() {
         const std::uint64_t word = word_.get();
         if (at(word).slot != nullptr) word_.set(word - sizeof(Held));
@@ -80,7 +83,7 @@ using HeapNumber = std::uint32_t;  // 1 and up; 0 is none
 
 class alignas(kCacheLine) Heap {
   public:
-    TSLAB_HOT Bin& bin(unsigned c) { return bins_[c]; }
+    TSLAB_HOT Bin& bin(std::size_t c) { return bins_[c]; }
     HeapNumber number() const { return number_; }
 
     // Owner only, as all without `_remote`. A slot of class c, from a slab: null where none can be had.
@@ -150,7 +153,7 @@ class Heaps {
     HeapNumber survivor_{};    // fixed until the next fork
 };
 
-extern constinit Heaps heaps;
+TSLAB_INTERNAL extern constinit Heaps heaps;
 
 // What a thread knows of itself. Zero until its first request.
 struct Thread {
@@ -159,6 +162,6 @@ struct Thread {
     bool gone;  // its destructors have run: it takes nothing any more
 };
 
-extern constinit thread_local Thread this_thread;
+TSLAB_INTERNAL extern constinit thread_local Thread this_thread;
 
 }  // namespace tslab

@@ -55,6 +55,6 @@ struct Options {
 };
 
 // In force. Written once, before the first request is served.
-extern constinit Options options;
+TSLAB_INTERNAL extern constinit Options options;
 
 }  // namespace tslab

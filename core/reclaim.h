@@ -54,6 +54,6 @@ class Reclaim {
     std::size_t call_bytes_{};    // clocked and not yet spent on system calls
 };
 
-extern constinit Reclaim reclaim;
+TSLAB_INTERNAL extern constinit Reclaim reclaim;
 
 }  // namespace tslab

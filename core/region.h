@@ -100,11 +100,11 @@ class Region {
     // owns(pointer)
     TSLAB_HOT Place locate(const void* pointer) const {
         const std::size_t offset = offset_of(pointer);
-        const auto c = static_cast<unsigned>(offset >> class_shift_);
+        const std::size_t c = offset >> class_shift_;
         const Cut& cut = cuts_[c];
         const auto slab = cut.first_slab + (offset >> cut.span_shift) * sizeof(Slab);
         const Word t = (offset & cut.offset_mask) * cut.inverse;
-        return {reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32),
+        return {reinterpret_cast<Slab*>(slab), static_cast<unsigned>(c), static_cast<unsigned>(t >> 32),
                 static_cast<std::uint32_t>(t) < cut.inverse};
     }
 
@@ -174,18 +174,18 @@ class Region {
     Shared<SlabNumber>& link(SlabNumber number) const { return slabs_[number].next; }
     Slab* open_fresh(unsigned c);
 
-    std::uintptr_t base_ = 0;  // fixed, as all below up to ranges_
+    Cut cuts_[kClasses]{};  // fixed, as all below up to ranges_
+    std::uintptr_t base_ = 0;
     std::size_t size_ = 0;
     unsigned class_shift_ = 0;
     unsigned page_shift_ = 12;
     Slab* slabs_ = nullptr;
-    Cut cuts_[kClasses]{};
     Word page_slots_[kClasses][8]{};
     Prefix heaps_;
     std::atomic<std::uint32_t> generation_{1};  // any
     Range ranges_[kClasses]{};
 };
 
-extern constinit Region region;
+TSLAB_INTERNAL extern constinit Region region;
 
 }  // namespace tslab

@@ -52,6 +52,6 @@ class Stats {
     std::atomic<std::uint64_t> words_[static_cast<unsigned>(Figure::count)]{};
 };
 
-extern constinit Stats stats;
+TSLAB_INTERNAL extern constinit Stats stats;
 
 }  // namespace tslab

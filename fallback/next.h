@@ -5,6 +5,8 @@
 
 #include <new>
 
+#include "core/base.h"
+
 namespace tslab {
 
 // name, result, parameters, arguments. Every one of them is found where `malloc` is, or forwarded to what is.
@@ -29,7 +31,7 @@ struct Next {
     TSLAB_NEXT_FUNCTIONS(TSLAB_MEMBER)
 #undef TSLAB_MEMBER
 };
-extern constinit Next next;
+TSLAB_INTERNAL extern constinit Next next;
 
 // Looks them up now. Any number of calls, any thread.
 void find_next();
