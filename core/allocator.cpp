@@ -103,24 +103,25 @@ void* allocate_slow(std::size_t bytes) {
 
 namespace {
 
-enum class Standing { live, dead, never };
+bool is_live(const Place& place) {
+    const Word live = place.slab->live.get() & ~place.slab->remote_free.load(std::memory_order_relaxed);
+    return place.exact && (live & place.mask()) != 0;
+}
 
-Standing standing_of(const Place& place) {
-    if (!place.exact || place.slot >= class_slots(place.size_class)) return Standing::never;
-    const Slab& slab = *place.slab;
-    if (&slab - &region.slab_at(place.size_class, 0) >= region.opened(place.size_class))
-        return Standing::never;
-    const Word live = slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed);
-    return (live & place.mask()) != 0 ? Standing::live : Standing::dead;
+// Of a place that is not live: whether it is a slot at all, of a slab that was ever opened.
+bool is_slot(const Place& place) {
+    const auto index = static_cast<std::size_t>(place.slab - &region.slab_at(place.size_class, 0));
+    return place.exact && place.slot < class_slots(place.size_class) &&
+           index < region.opened(place.size_class);
 }
 
 }  // namespace
 
 void free_owned_slow(void* pointer) {
     const Place place = region.locate(pointer);
-    const Standing standing = standing_of(place);
-    if (standing == Standing::never) return report_misuse(Misuse::invalid_free, pointer);
-    if (standing == Standing::dead) return report_misuse(Misuse::double_free, pointer);
+    if (!is_live(place)) {
+        return report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, pointer);
+    }
     Heap* const heap = this_thread.heap;
     const HeapNumber owner = heap_of(place.slab->home.load(std::memory_order_relaxed));
     if (heap != nullptr && owner == heap->number()) {
@@ -132,21 +133,13 @@ void free_owned_slow(void* pointer) {
 
 std::size_t usable_bytes(const void* pointer) {
     const Place place = region.locate(pointer);
-    return standing_of(place) == Standing::live ? class_size(place.size_class) : 0;
+    return is_live(place) ? class_size(place.size_class) : 0;
 }
 
 std::size_t resizable_bytes(const void* pointer) {
     const Place place = region.locate(pointer);
-    switch (standing_of(place)) {
-        case Standing::live:
-            return class_size(place.size_class);
-        case Standing::dead:
-            report_misuse(Misuse::freed_realloc, pointer);
-            return 0;
-        case Standing::never:
-            report_misuse(Misuse::invalid_realloc, pointer);
-            return 0;
-    }
+    if (is_live(place)) return class_size(place.size_class);
+    report_misuse(is_slot(place) ? Misuse::freed_realloc : Misuse::invalid_realloc, pointer);
     return 0;
 }
 

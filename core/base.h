@@ -8,8 +8,8 @@
 // A hot function is small, always inlined, and leaves by a tail call to its one cold partner, named `…_slow`.
 #define TSLAB_HOT [[gnu::always_inline]] inline
 #define TSLAB_COLD [[gnu::cold, gnu::noinline]]
-// On the declaration of every variable that files share: reached directly, not through the table that lets other
-// libraries replace it.
+// On the declaration of every variable that files share: reached directly, not through the table that lets
+// other libraries replace it.
 #define TSLAB_INTERNAL [[gnu::visibility("hidden")]]
 #define TSLAB_EXPORT extern "C" [[gnu::visibility("default")]]
 

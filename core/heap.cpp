@@ -59,7 +59,6 @@ bool Heap::take_batch(Bin& bin, unsigned c) {
         bin.push(Held::make(slots + slot * class_size(c), slab, slot));
         left &= ~bit(slot);
     }
-    stats.add(Figure::refills);
     clock(count * class_size(c));
     return true;
 }
@@ -186,7 +185,6 @@ void Heap::fold(Slab& slab) {
         slab.free.set(slab.free.get() | valid);
         slab.live.set(slab.live.get() & ~valid);
         slab.room = static_cast<std::uint8_t>(slab.room + popcount(valid));
-        stats.add(Figure::remote_collected, popcount(valid));
         if (freed != valid) stats.add(Figure::double_frees, popcount(freed & ~valid));  // two that raced
         step(Step::collect_freed);
         // A second free of one of these slots sees its bit here, or later its live bit gone.

@@ -106,8 +106,8 @@ void finish(Run& run, std::atomic<bool>& off) {
 
 }  // namespace
 
-// Pages that were given back and are soon taken again cost two system calls' worth of time and save nothing: the
-// more of them there are, the longer the next pass takes.
+// Pages that were given back and are soon taken again cost two system calls' worth of time and save nothing:
+// the more of them there are, the longer the next pass takes.
 void Reclaim::end_pass() {
     pass_bytes_ = 0;
     sweeps_.fetch_add(1, std::memory_order_relaxed);

@@ -45,13 +45,13 @@ class Reclaim {
     std::atomic<std::uint64_t> sweeps_{};  // who walks: full passes
     unsigned class_{};                     // who walks, as all below: where the cursor stands
     std::uint32_t index_{};
-    unsigned patience_{1};                 // passes take this much longer, up to kMostPatience
-    std::uint64_t purged_before_{};        // pages, when the last pass ended
-    std::uint64_t retaken_before_{};       // pages, when the last pass ended
-    std::uint64_t recently_purged_{};      // pages, of older passes less and less
-    std::size_t pass_bytes_{};    // clocked since this pass began
-    std::int64_t visit_bytes_{};  // that may still be visited; below zero where a tick went beyond
-    std::size_t call_bytes_{};    // clocked and not yet spent on system calls
+    unsigned patience_{1};             // passes take this much longer, up to kMostPatience
+    std::uint64_t purged_before_{};    // pages, when the last pass ended
+    std::uint64_t retaken_before_{};   // pages, when the last pass ended
+    std::uint64_t recently_purged_{};  // pages, of older passes less and less
+    std::size_t pass_bytes_{};         // clocked since this pass began
+    std::int64_t visit_bytes_{};       // that may still be visited; below zero where a tick went beyond
+    std::size_t call_bytes_{};         // clocked and not yet spent on system calls
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

@@ -14,8 +14,8 @@ constexpr std::size_t kSlabStep = std::size_t{128} << 10;
 constexpr std::size_t kLargestStep = std::size_t{32} << 20;
 constexpr std::size_t kAlignment = kLeastRange;
 
-// The parts of the classes are a large power of two apart. Would each begin to be used at its start, their first
-// slabs and descriptors would compete for the same few sets of every cache and of the TLB.
+// The parts of the classes are a large power of two apart. Would each begin to be used at its start, their
+// first slabs and descriptors would compete for the same few sets of every cache and of the TLB.
 constexpr std::size_t slot_skew_bytes(unsigned c) { return c * 9 * 4096; }
 constexpr std::size_t slab_skew_bytes(unsigned c) { return c * (4096 + 2 * kCacheLine); }
 constexpr std::size_t kLeastSkewedRange = std::size_t{64} << 20;
@@ -87,15 +87,17 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
     slabs_ = reinterpret_cast<Slab*>(at);
     at += kAlignment;
     for (unsigned c = 0; c < kClasses; c++) {
-        const std::size_t skew = range < kLeastSkewedRange ? 0 : round_down(slot_skew_bytes(c), block_bytes(c));
+        const std::size_t skew =
+            range < kLeastSkewedRange ? 0 : round_down(slot_skew_bytes(c), block_bytes(c));
         const std::size_t start_offset = c * range + skew;
         Range& part = ranges_[c];
         part.first = reinterpret_cast<Slab*>(at + slab_skew_bytes(c));
         part.slots.start(base + start_offset, range - skew, kSlotStep);
         part.slabs.start(at, descriptor_bytes(c, range), kSlabStep);
-        cuts_[c] = {reinterpret_cast<std::uintptr_t>(part.first) - (start_offset >> span_shift(c)) * sizeof(Slab),
-                    class_inverse(c), static_cast<std::uint32_t>(class_span(c) - 1),
-                    static_cast<std::uint8_t>(span_shift(c))};
+        cuts_[c] = {
+            reinterpret_cast<std::uintptr_t>(part.first) - (start_offset >> span_shift(c)) * sizeof(Slab),
+            class_inverse(c), static_cast<std::uint32_t>(class_span(c) - 1),
+            static_cast<std::uint8_t>(span_shift(c))};
         for (unsigned page = 0; page < pages_per_block(c); page++) {
             const std::size_t from = page << page_shift_;
             page_slots_[c][page] =
@@ -158,7 +160,8 @@ Slab* Region::open_fresh(unsigned c) {
     std::uint32_t index = range.opened.load(std::memory_order_relaxed);
     do {
         const std::size_t end = std::size_t{index} + count;
-        if (!range.slots.reach(end << span_shift(c)) || !range.slabs.reach(slab_skew_bytes(c) + end * sizeof(Slab)))
+        if (!range.slots.reach(end << span_shift(c)) ||
+            !range.slabs.reach(slab_skew_bytes(c) + end * sizeof(Slab)))
             return nullptr;
         // Release pairs with opened(): who sees the count may read the descriptors below it.
     } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,

@@ -34,7 +34,7 @@ constexpr std::uint32_t class_inverse(unsigned c) {
 }
 
 // A full slab is offered for refill again when this many of its slots are free.
-constexpr unsigned offer_at(unsigned c) { return class_slots(c) / 6; }
+constexpr unsigned offer_at(unsigned c) { return class_slots(c) / 12; }
 
 // The slots of which any byte lies in [from, to) of a slab.
 constexpr Word slots_between(unsigned c, std::size_t from, std::size_t to) {

@@ -54,7 +54,7 @@ struct alignas(kCacheLine) Slab {
     std::uint8_t room{};               // owner
     bool listed{};                     // owner: in a bin's list
     Shared<std::uint8_t> resident;     // holder of the state: the block's pages that may have memory
-    bool purged{};                          // holder of the state: pages of the block went back before
+    bool purged{};                     // holder of the state: pages of the block went back before
     Shared<std::uint8_t> quiet;        // holder of the state: those without an object at the last visit
 
     bool is_valid() const;

@@ -7,14 +7,12 @@
 namespace tslab {
 
 // name, help
-#define TSLAB_FIGURES(row)                                                                                  \
-    row(refills, "stacks refilled from a slab with room")                                                   \
+#define TSLAB_FIGURES(row)                                                                                             \
         row(slabs_reopened, "slabs opened that had been released before") row(                              \
             slabs_opened, "slabs opened for the first time") row(heaps_created, "heaps made")               \
             row(heaps_adopted, "heaps of ended threads taken over by new ones") row(                        \
                 slabs_relisted, "slabs of threads that a forked child does not have, taken over")           \
-                row(remote_collected, "slots freed by other threads and collected") row(                    \
-                    exhausted, "requests in range forwarded because no slot could be had")                  \
+                                exhausted, "requests in range forwarded because no slot could be had")                  \
                     row(resident_pages, "pages that hold or held slots and were not given back") row(       \
                         pages_purged, "pages given back to the kernel")                                     \
                         row(pages_retaken, "pages taken into use again in a block of which pages had been given back") \
