@@ -6,11 +6,14 @@
 
 namespace tslab {
 
+// clang-format off
 // kind, the figure that counts it, what the program did
-#define TSLAB_MISUSES(row)                                                                                 \
-    row(double_free, double_frees, "double free of ") row(invalid_free, invalid_frees, "invalid free of ") \
-        row(freed_realloc, freed_reallocs, "realloc of freed ")                                            \
-            row(invalid_realloc, invalid_reallocs, "invalid realloc of ")
+#define TSLAB_MISUSES(row) \
+    row(double_free, double_frees, "double free of ") \
+    row(invalid_free, invalid_frees, "invalid free of ") \
+    row(freed_realloc, freed_reallocs, "realloc of freed ") \
+    row(invalid_realloc, invalid_reallocs, "invalid realloc of ")
+// clang-format on
 
 enum class Misuse : unsigned {
 #define TSLAB_MISUSE(kind, figure, words) kind,

@@ -12,25 +12,30 @@ inline constexpr std::size_t kTiB = std::size_t{1} << 40;
 
 enum class OnMisuse : unsigned char { report, ignore, abort };
 
+// clang-format off
 // kind, field, name, default, least, largest, help. Least and largest bound sizes only.
-#define TSLAB_OPTIONS(row)                                                                                 \
-    row(Flag, disable, "TSLAB_DISABLE", false, 0, 0, "pass every call through to the next allocator") row( \
-        Flag, verbose, "TSLAB_VERBOSE", false, 0, 0,                                                       \
-        "print one line at start: version, next allocator, settings in force")                             \
-        row(Flag, stats, "TSLAB_STATS", false, 0, 0, "print a summary line at exit") row(                  \
-            Size, reserve, "TSLAB_RESERVE", kTiB, 2 * kMiB, 16 * kTiB,                                     \
-            "address space to reserve, rounded down to a power of two")                                    \
-            row(Size, min_size, "TSLAB_MIN_SIZE", kMinServed, 1, kMaxServed,                               \
-                "smallest request served, bytes") row(Size, max_size, "TSLAB_MAX_SIZE", kMaxServed, 1,     \
-                                                      kMaxServed, "largest request served, bytes")         \
-                row(Names, only, "TSLAB_ONLY", nullptr, 0, 0,                                              \
-                    "serve only programs of these names: comma-separated, a final * matches any rest")     \
-                    row(Names, exclude, "TSLAB_EXCLUDE", nullptr, 0, 0,                                    \
-                        "pass everything through in programs of these names")                              \
-                        row(Misuse, on_misuse, "TSLAB_ON_MISUSE", OnMisuse::report, 0, 0,                  \
-                            "an invalid or double free: report it once per kind, ignore it, or abort")     \
-                            row(Flag, deepbind, "TSLAB_DEEPBIND", true, 0, 0,                              \
-                                "clear RTLD_DEEPBIND in dlopen, so that every library shares one malloc")
+#define TSLAB_OPTIONS(row) \
+    row(Flag, disable, "TSLAB_DISABLE", false, 0, 0, \
+        "pass every call through to the next allocator") \
+    row(Flag, verbose, "TSLAB_VERBOSE", false, 0, 0, \
+        "print one line at start: version, next allocator, settings in force") \
+    row(Flag, stats, "TSLAB_STATS", false, 0, 0, \
+        "print a summary line at exit") \
+    row(Size, reserve, "TSLAB_RESERVE", kTiB, 2 * kMiB, 16 * kTiB, \
+        "address space to reserve, rounded down to a power of two") \
+    row(Size, min_size, "TSLAB_MIN_SIZE", kMinServed, 1, kMaxServed, \
+        "smallest request served, in bytes") \
+    row(Size, max_size, "TSLAB_MAX_SIZE", kMaxServed, 1, kMaxServed, \
+        "largest request served, in bytes") \
+    row(Names, only, "TSLAB_ONLY", nullptr, 0, 0, \
+        "serve only programs of these names: comma-separated, a final * matches any rest") \
+    row(Names, exclude, "TSLAB_EXCLUDE", nullptr, 0, 0, \
+        "pass everything through in programs of these names") \
+    row(Misuse, on_misuse, "TSLAB_ON_MISUSE", OnMisuse::report, 0, 0, \
+        "an invalid or double free: report it once per kind, ignore it, or abort") \
+    row(Flag, deepbind, "TSLAB_DEEPBIND", true, 0, 0, \
+        "clear RTLD_DEEPBIND in dlopen, so that every library shares one malloc")
+// clang-format on
 
 namespace option_types {
 using Flag = bool;

@@ -6,24 +6,26 @@
 
 namespace tslab {
 
+// clang-format off
 // name, help
-#define TSLAB_FIGURES(row)                                                                                             \
-        row(slabs_reopened, "slabs opened that had been released before") row(                              \
-            slabs_opened, "slabs opened for the first time") row(heaps_created, "heaps made")               \
-            row(heaps_adopted, "heaps of ended threads taken over by new ones") row(                        \
-                slabs_relisted, "slabs of threads that a forked child does not have, taken over")           \
-                                exhausted, "requests in range forwarded because no slot could be had")                  \
-                    row(resident_pages, "pages that hold or held slots and were not given back") row(       \
-                        pages_purged, "pages given back to the kernel")                                     \
-                        row(pages_retaken, "pages taken into use again in a block of which pages had been given back") \
-    row(purge_calls, "system calls that gave pages back") row(                          \
-                            purge_failures, "such calls the kernel refused; the first ends purging")        \
-                            row(commit_failures, "refusals to make reserved memory usable")                 \
-                                row(double_frees, "frees of a slot that was not live") row(                 \
-                                    invalid_frees, "frees inside the region of what is not a slot's start") \
-                                    row(freed_reallocs, "reallocs of a slot that was not live")             \
-                                        row(invalid_reallocs,                                               \
-                                            "reallocs inside the region of what is not a slot's start")
+#define TSLAB_FIGURES(row) \
+    row(slabs_reopened, "slabs opened that had been released before") \
+    row(slabs_opened, "slabs opened for the first time") \
+    row(heaps_created, "heaps made") \
+    row(heaps_adopted, "heaps of ended threads taken over by new ones") \
+    row(slabs_relisted, "slabs of threads that a forked child does not have, taken over") \
+    row(exhausted, "requests in range forwarded because no slot could be had") \
+    row(resident_pages, "pages that hold or held slots and were not given back") \
+    row(pages_purged, "pages given back to the kernel") \
+    row(pages_retaken, "pages taken again in a block of which pages had been given back") \
+    row(purge_calls, "system calls that gave pages back") \
+    row(purge_failures, "such calls the kernel refused; the first ends purging") \
+    row(commit_failures, "refusals to make reserved memory usable") \
+    row(double_frees, "frees of a slot that was not live") \
+    row(invalid_frees, "frees inside the region of what is not a slot's start") \
+    row(freed_reallocs, "reallocs of a slot that was not live") \
+    row(invalid_reallocs, "reallocs inside the region of what is not a slot's start")
+// clang-format on
 
 enum class Figure : unsigned {
 #define TSLAB_FIGURE(name, help) name,

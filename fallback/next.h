@@ -9,19 +9,22 @@
 
 namespace tslab {
 
-// name, result, parameters, arguments. Every one of them is found where `malloc` is, or forwarded to what is.
-#define TSLAB_NEXT_FUNCTIONS(row)                                                                    \
-    row(malloc, void*, (size_t bytes), (bytes)) row(free, void, (void* pointer), (pointer))          \
-        row(calloc, void*, (size_t count, size_t bytes), (count, bytes))                             \
-            row(realloc, void*, (void* pointer, size_t bytes), (pointer, bytes))                     \
-                row(memalign, void*, (size_t alignment, size_t bytes), (alignment, bytes))           \
-                    row(aligned_alloc, void*, (size_t alignment, size_t bytes), (alignment, bytes))  \
-                        row(posix_memalign, int, (void** pointer, size_t alignment, size_t bytes),   \
-                            (pointer, alignment, bytes)) row(valloc, void*, (size_t bytes), (bytes)) \
-                            row(pvalloc, void*, (size_t bytes), (bytes))                             \
-                                row(malloc_usable_size, size_t, (void* pointer), (pointer))          \
-                                    row(malloc_trim, int, (size_t pad), (pad))                       \
-                                        row(dlopen, void*, (const char* file, int mode), (file, mode))
+// clang-format off
+// name, result, parameters, arguments
+#define TSLAB_NEXT_FUNCTIONS(row) \
+    row(malloc, void*, (size_t bytes), (bytes)) \
+    row(free, void, (void* pointer), (pointer)) \
+    row(calloc, void*, (size_t count, size_t bytes), (count, bytes)) \
+    row(realloc, void*, (void* pointer, size_t bytes), (pointer, bytes)) \
+    row(memalign, void*, (size_t alignment, size_t bytes), (alignment, bytes)) \
+    row(aligned_alloc, void*, (size_t alignment, size_t bytes), (alignment, bytes)) \
+    row(posix_memalign, int, (void** pointer, size_t alignment, size_t bytes), (pointer, alignment, bytes)) \
+    row(valloc, void*, (size_t bytes), (bytes)) \
+    row(pvalloc, void*, (size_t bytes), (bytes)) \
+    row(malloc_usable_size, size_t, (void* pointer), (pointer)) \
+    row(malloc_trim, int, (size_t pad), (pad)) \
+    row(dlopen, void*, (const char* file, int mode), (file, mode))
+// clang-format on
 
 // Callable from the first instruction on: until the real functions are known each entry is one that looks
 // them all up first. The lookup takes no lock of ours; threads that race do the same work and write the same
