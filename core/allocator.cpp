@@ -6,10 +6,6 @@
 #include "print.h"
 #include "reclaim.h"
 
-#ifndef TSLAB_VERSION
-#define TSLAB_VERSION "0"
-#endif
-
 namespace tslab {
 
 constinit Served served{kMinServed, kMaxServed - kMinServed};

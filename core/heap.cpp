@@ -10,7 +10,7 @@ constinit thread_local Thread this_thread{};
 // Taking
 // ------------------------------------------------------------------------------------------------------
 
-void* Heap::take_slow(unsigned c) {
+void* Heap::take_slow(std::size_t c) {
     Bin& bin = bins_[c];
     collect(kCollectSlabs);
     if (bin.current == nullptr || !take_batch(bin, c)) {
@@ -25,7 +25,7 @@ void* Heap::take_slow(unsigned c) {
 
 // Fills the stack from the current slab, so that the lowest address is taken first; slots on resident pages
 // before others. False where the slab has none.
-bool Heap::take_batch(Bin& bin, unsigned c) {
+bool Heap::take_batch(Bin& bin, std::size_t c) {
     Slab& slab = *bin.current;
     const Word free = slab.free.get();
     if (free == 0) return false;
@@ -63,7 +63,7 @@ bool Heap::take_batch(Bin& bin, unsigned c) {
     return true;
 }
 
-bool Heap::open_next(Bin& bin, unsigned c) {
+bool Heap::open_next(Bin& bin, std::size_t c) {
     if (open_listed(bin)) return true;
     relist(c);
     if (open_listed(bin)) return true;
@@ -90,7 +90,7 @@ bool Heap::open_listed(Bin& bin) {
 }
 
 // Takes over a block without an owner: its first slab becomes current, the others wait in the list.
-void Heap::open_block(Bin& bin, Slab& first, unsigned c) {
+void Heap::open_block(Bin& bin, Slab& first, std::size_t c) {
     for (unsigned i = region.slabs_per_block(c); i-- > 0;) {
         Slab& slab = (&first)[i];
         const Word strayed = slab.remote_free.exchange(0, std::memory_order_relaxed);
@@ -106,7 +106,7 @@ void Heap::open_block(Bin& bin, Slab& first, unsigned c) {
     bin.current = &first;
 }
 
-void Heap::close_current(Bin& bin, unsigned c) {
+void Heap::close_current(Bin& bin, std::size_t c) {
     Slab* const slab = bin.current;
     if (slab == nullptr) return;
     bin.current = nullptr;
@@ -119,7 +119,7 @@ void Heap::close_current(Bin& bin, unsigned c) {
 
 void Heap::free_slow(const Place& place) {
     Slab& slab = *place.slab;
-    const unsigned c = place.size_class;
+    const std::size_t c = place.size_class;
     slab.live.set(slab.live.get() & ~place.mask());
     slab.free.set(slab.free.get() | place.mask());
     slab.room++;
@@ -177,7 +177,7 @@ void Heap::collect(unsigned most_slabs) {
 // Turns what others have freed into free slots.
 void Heap::fold(Slab& slab) {
     if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return enqueue_remote(slab);
-    const unsigned c = slab.size_class;
+    const std::size_t c = slab.size_class;
     Word left = 0;
     do {
         const Word freed = slab.remote_free.load(std::memory_order_acquire);  // pairs with free_remote
@@ -194,12 +194,12 @@ void Heap::fold(Slab& slab) {
 }
 
 // After slots of the slab became free: offers it for refill, or lets its block go.
-void Heap::settle(Bin& bin, Slab& slab, unsigned c) {
+void Heap::settle(Bin& bin, Slab& slab, std::size_t c) {
     if (&slab == bin.current || release_if_empty(bin, slab, c)) return;
     if (!slab.listed && slab.room >= offer_at(c)) list(bin, slab);
 }
 
-bool Heap::release_if_empty(Bin& bin, Slab& slab, unsigned c) {
+bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
     if (slab.room != class_slots(c)) return false;
     Slab& first = region.first_of_block(slab);
     const unsigned count = region.slabs_per_block(c);
@@ -286,7 +286,7 @@ bool Heap::is_valid() {
 
 // In a forked child: takes over blocks of threads that it does not have. Their lists and stacks may have been
 // copied half-changed, so only the words of the slabs count: what is not live is free.
-void Heap::relist(unsigned c) {
+void Heap::relist(std::size_t c) {
     const std::uint32_t now = region.generation();
     for (unsigned i = 0; i < kRelistBlocks; i++) {
         Slab* const first = region.next_unlisted(c);
@@ -313,7 +313,7 @@ void Heap::relist(unsigned c) {
 }
 
 // Other threads of the child may be freeing into the slab meanwhile.
-void Heap::relist_slab(Slab& slab, unsigned c, Home home) {
+void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     slab.size_class = static_cast<std::uint8_t>(c);
     slab.listed = false;
     slab.generation.set(region.generation());

@@ -87,7 +87,7 @@ class alignas(kCacheLine) Heap {
     HeapNumber number() const { return number_; }
 
     // Owner only, as all without `_remote`. A slot of class c, from a slab: null where none can be had.
-    TSLAB_COLD void* take_slow(unsigned c);
+    TSLAB_COLD void* take_slow(std::size_t c);
     // A live slot becomes free.
     TSLAB_COLD void free_slow(const Place& place);
     // Leaves the heap as the next owner may have it: no held slots, no current slab.
@@ -107,16 +107,16 @@ class alignas(kCacheLine) Heap {
   private:
     friend class Heaps;
 
-    bool take_batch(Bin& bin, unsigned c);
-    bool open_next(Bin& bin, unsigned c);
+    bool take_batch(Bin& bin, std::size_t c);
+    bool open_next(Bin& bin, std::size_t c);
     bool open_listed(Bin& bin);
-    void open_block(Bin& bin, Slab& first, unsigned c);
-    void close_current(Bin& bin, unsigned c);
-    void relist(unsigned c);
-    void relist_slab(Slab& slab, unsigned c, Home home);
+    void open_block(Bin& bin, Slab& first, std::size_t c);
+    void close_current(Bin& bin, std::size_t c);
+    void relist(std::size_t c);
+    void relist_slab(Slab& slab, std::size_t c, Home home);
     void fold(Slab& slab);
-    void settle(Bin& bin, Slab& slab, unsigned c);
-    bool release_if_empty(Bin& bin, Slab& slab, unsigned c);
+    void settle(Bin& bin, Slab& slab, std::size_t c);
+    bool release_if_empty(Bin& bin, Slab& slab, std::size_t c);
     void list(Bin& bin, Slab& slab);
     void unlist(Bin& bin, Slab& slab);
     void clock(std::size_t bytes);

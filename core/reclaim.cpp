@@ -73,7 +73,7 @@ class Run {
     unsigned count_ = 0;
 };
 
-unsigned empty_pages(unsigned c, const Slab& first) {
+unsigned empty_pages(std::size_t c, const Slab& first) {
     Word needed = 0;
     for (unsigned i = 0; i < region.slabs_per_block(c); i++)
         needed |= class_mask(c) & ~(&first + i)->unused();
@@ -82,7 +82,7 @@ unsigned empty_pages(unsigned c, const Slab& first) {
 
 // Notes which pages are empty and adds to the run those that fit and were empty before, or all that are where
 // it is to be done at once. True where pages are left that did not fit.
-bool visit(unsigned c, Slab& first, bool at_once, Run& run) {
+bool visit(std::size_t c, Slab& first, bool at_once, Run& run) {
     const unsigned resident = first.resident.get();
     if (resident == 0 || (first.quiet.get() == 0 && empty_pages(c, first) == 0)) return false;
     const State before = first.state.load(std::memory_order_relaxed);

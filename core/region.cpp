@@ -16,11 +16,11 @@ constexpr std::size_t kAlignment = kLeastRange;
 
 // The parts of the classes are a large power of two apart. Would each begin to be used at its start, their
 // first slabs and descriptors would compete for the same few sets of every cache and of the TLB.
-constexpr std::size_t slot_skew_bytes(unsigned c) { return c * 9 * 4096; }
-constexpr std::size_t slab_skew_bytes(unsigned c) { return c * (4096 + 2 * kCacheLine); }
+constexpr std::size_t slot_skew_bytes(std::size_t c) { return c * 9 * 4096; }
+constexpr std::size_t slab_skew_bytes(std::size_t c) { return c * (4096 + 2 * kCacheLine); }
 constexpr std::size_t kLeastSkewedRange = std::size_t{64} << 20;
 
-constexpr std::size_t descriptor_bytes(unsigned c, std::size_t range) {
+constexpr std::size_t descriptor_bytes(std::size_t c, std::size_t range) {
     return round_up(slab_skew_bytes(c) + (range >> span_shift(c)) * sizeof(Slab), kAlignment);
 }
 
@@ -112,7 +112,7 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
 }
 
 std::byte* Region::slots_of(const Slab& slab) const {
-    const unsigned c = slab.size_class;
+    const std::size_t c = slab.size_class;
     const auto index = static_cast<std::size_t>(&slab - ranges_[c].first);
     return ranges_[c].slots.at() + (index << span_shift(c));
 }
@@ -123,7 +123,7 @@ Slab& Region::first_of_block(const Slab& slab) const {
     return first[round_down(index, slabs_per_block(slab.size_class))];
 }
 
-Word Region::slots_on(unsigned c, unsigned pages) const {
+Word Region::slots_on(std::size_t c, unsigned pages) const {
     Word slots = 0;
     for (unsigned page = 0; page < pages_per_block(c); page++) {
         if ((pages >> page & 1) != 0) slots |= page_slots_[c][page];
@@ -131,7 +131,7 @@ Word Region::slots_on(unsigned c, unsigned pages) const {
     return slots;
 }
 
-unsigned Region::pages_under(unsigned c, Word slots) const {
+unsigned Region::pages_under(std::size_t c, Word slots) const {
     unsigned pages = 0;
     for (unsigned page = 0; page < pages_per_block(c); page++) {
         if ((slots & page_slots_[c][page]) != 0) pages |= 1u << page;
@@ -139,7 +139,7 @@ unsigned Region::pages_under(unsigned c, Word slots) const {
     return pages;
 }
 
-Slab* Region::acquire(unsigned c) {
+Slab* Region::acquire(std::size_t c) {
     Range& range = ranges_[c];
     const auto link_of = [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); };
     if (const SlabNumber popped = range.pool.pop(link_of); popped != 0) {
@@ -154,7 +154,7 @@ Slab* Region::acquire(unsigned c) {
     return open_fresh(c);
 }
 
-Slab* Region::open_fresh(unsigned c) {
+Slab* Region::open_fresh(std::size_t c) {
     Range& range = ranges_[c];
     const unsigned count = slabs_per_block(c);
     std::uint32_t index = range.opened.load(std::memory_order_relaxed);
@@ -191,7 +191,7 @@ void Region::begin_generation() {
     }
 }
 
-Slab* Region::next_unlisted(unsigned c) {
+Slab* Region::next_unlisted(std::size_t c) {
     Range& range = ranges_[c];
     if (range.relisted.load(std::memory_order_relaxed) >= range.unlisted_end) return nullptr;
     const std::uint32_t index = range.relisted.fetch_add(slabs_per_block(c), std::memory_order_relaxed);

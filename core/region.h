@@ -81,7 +81,7 @@ class Prefix {
 // A pointer of ours taken apart.
 struct Place {
     Slab* slab;
-    unsigned size_class;
+    std::size_t size_class;
     unsigned slot;
     bool exact;  // the pointer is where a slot starts
 
@@ -104,7 +104,7 @@ class Region {
         const Cut& cut = cuts_[c];
         const auto slab = cut.first_slab + (offset >> cut.span_shift) * sizeof(Slab);
         const Word t = (offset & cut.offset_mask) * cut.inverse;
-        return {reinterpret_cast<Slab*>(slab), static_cast<unsigned>(c), static_cast<unsigned>(t >> 32),
+        return {reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32),
                 static_cast<std::uint32_t>(t) < cut.inverse};
     }
 
@@ -114,33 +114,33 @@ class Region {
     SlabNumber number(const Slab& slab) const { return static_cast<SlabNumber>(&slab - slabs_); }
 
     // Blocks. A block's state, home and resident pages stand in its first slab.
-    unsigned slabs_per_block(unsigned c) const { return 1u << block_shift(c); }
-    unsigned pages_per_block(unsigned c) const {
+    unsigned slabs_per_block(std::size_t c) const { return 1u << block_shift(c); }
+    unsigned pages_per_block(std::size_t c) const {
         return span_shift(c) > page_shift_ ? 1u << (span_shift(c) - page_shift_) : 1;
     }
-    std::size_t block_bytes(unsigned c) const { return class_span(c) << block_shift(c); }
+    std::size_t block_bytes(std::size_t c) const { return class_span(c) << block_shift(c); }
     Slab& first_of_block(const Slab& slab) const;
     std::size_t page_bytes() const { return std::size_t{1} << page_shift_; }
 
     // The slots of a slab of class c that lie on any of the block's pages in `pages`, and the other way
     // round.
-    Word slots_on(unsigned c, unsigned pages) const;
-    unsigned pages_under(unsigned c, Word slots) const;
+    Word slots_on(std::size_t c, unsigned pages) const;
+    unsigned pages_under(std::size_t c, Word slots) const;
 
     // The first slab of a block that nobody owns, its state current: one that was released, or a fresh one.
     // Null where there is neither. The caller becomes its owner.
-    Slab* acquire(unsigned c);
+    Slab* acquire(std::size_t c);
     // The first slab of a block whose slabs are all empty, queued nowhere, and owned by nobody from here on.
     void release(Slab& first);
 
-    std::uint32_t opened(unsigned c) const { return ranges_[c].opened.load(std::memory_order_acquire); }
-    Slab& slab_at(unsigned c, std::uint32_t index) const { return *(ranges_[c].first + index); }
+    std::uint32_t opened(std::size_t c) const { return ranges_[c].opened.load(std::memory_order_acquire); }
+    Slab& slab_at(std::size_t c, std::uint32_t index) const { return *(ranges_[c].first + index); }
 
     // Forks. In a child the pools are forgotten, and every block that was neither owned by the thread that
     // forked nor listed since is named once by next_unlisted(), to one caller.
     std::uint32_t generation() const { return generation_.load(std::memory_order_relaxed); }
     void begin_generation();
-    Slab* next_unlisted(unsigned c);
+    Slab* next_unlisted(std::size_t c);
 
     Prefix& heap_memory() { return heaps_; }
     std::size_t size() const { return size_; }
@@ -168,11 +168,11 @@ class Region {
     TSLAB_HOT std::size_t offset_of(const void* pointer) const {
         return reinterpret_cast<std::uintptr_t>(pointer) - base_;
     }
-    unsigned block_shift(unsigned c) const {
+    unsigned block_shift(std::size_t c) const {
         return span_shift(c) < page_shift_ ? page_shift_ - span_shift(c) : 0;
     }
     Shared<SlabNumber>& link(SlabNumber number) const { return slabs_[number].next; }
-    Slab* open_fresh(unsigned c);
+    Slab* open_fresh(std::size_t c);
 
     Cut cuts_[kClasses]{};  // fixed, as all below up to ranges_
     std::uintptr_t base_ = 0;

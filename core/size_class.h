@@ -15,29 +15,29 @@ inline constexpr std::size_t kMinServed = 64;   // by default; the classes below
 inline constexpr std::size_t kMaxServed = 768;  // the largest class
 
 // Steps of 16 up to 256, of 32 above.
-constexpr std::size_t class_size(unsigned c) { return c < 16 ? 16 * (c + 1) : 256 + 32 * (c - 15); }
+constexpr std::size_t class_size(std::size_t c) { return c < 16 ? 16 * (c + 1) : 256 + 32 * (c - 15); }
 
 constexpr unsigned class_of(std::size_t bytes) {
     if (bytes <= 16) return 0;
     return static_cast<unsigned>(bytes <= 256 ? (bytes - 1) / 16 : 15 + (bytes - 256 + 31) / 32);
 }
 
-constexpr unsigned span_shift(unsigned c) { return log2_floor(64 * class_size(c)); }
-constexpr std::size_t class_span(unsigned c) { return std::size_t{1} << span_shift(c); }
-constexpr unsigned class_slots(unsigned c) { return static_cast<unsigned>(class_span(c) / class_size(c)); }
-constexpr Word class_mask(unsigned c) { return low_bits(class_slots(c)); }
+constexpr unsigned span_shift(std::size_t c) { return log2_floor(64 * class_size(c)); }
+constexpr std::size_t class_span(std::size_t c) { return std::size_t{1} << span_shift(c); }
+constexpr unsigned class_slots(std::size_t c) { return static_cast<unsigned>(class_span(c) / class_size(c)); }
+constexpr Word class_mask(std::size_t c) { return low_bits(class_slots(c)); }
 
 // t = offset * inverse(c), with offset < span(c): the high half of t is offset / size(c), and the low half is
 // below inverse(c) exactly when the division leaves nothing.
-constexpr std::uint32_t class_inverse(unsigned c) {
+constexpr std::uint32_t class_inverse(std::size_t c) {
     return static_cast<std::uint32_t>((Word{1} << 32) / class_size(c) + 1);
 }
 
 // A full slab is offered for refill again when this many of its slots are free.
-constexpr unsigned offer_at(unsigned c) { return class_slots(c) / 12; }
+constexpr unsigned offer_at(std::size_t c) { return class_slots(c) / 12; }
 
 // The slots of which any byte lies in [from, to) of a slab.
-constexpr Word slots_between(unsigned c, std::size_t from, std::size_t to) {
+constexpr Word slots_between(std::size_t c, std::size_t from, std::size_t to) {
     const std::size_t first = from / class_size(c);
     const std::size_t end = (to + class_size(c) - 1) / class_size(c);
     return low_bits(static_cast<unsigned>(end)) & ~low_bits(static_cast<unsigned>(first)) & class_mask(c);

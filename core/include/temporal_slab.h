@@ -9,11 +9,11 @@ extern "C" {
 #endif
 
 /* The library's version, such as "0.1.0": a constant string. Any thread. */
-const char *tslab_version(void);
+const char* tslab_version(void);
 
-/* 1 where `pointer` lies in the address range the library serves requests from, else 0. Any pointer, any thread;
- * says nothing about whether it points to a live object. */
-int tslab_owns(const void *pointer);
+/* 1 where `pointer` lies in the address range the library serves requests from, else 0. Any pointer, any
+ * thread; says nothing about whether it points to a live object. */
+int tslab_owns(const void* pointer);
 
 #ifdef __cplusplus
 }
