@@ -100,16 +100,13 @@ void* allocate_slow(std::size_t bytes) {
 namespace {
 
 bool is_live(const Place& place) {
+    if (!place.exact) return false;
     const Word live = place.slab->live.get() & ~place.slab->remote_free.load(std::memory_order_relaxed);
-    return place.exact && (live & place.mask()) != 0;
+    return (live & place.mask()) != 0;
 }
 
-// Of a place that is not live: whether it is a slot at all, of a slab that was ever opened.
-bool is_slot(const Place& place) {
-    const auto index = static_cast<std::size_t>(place.slab - &region.slab_at(place.size_class, 0));
-    return place.exact && place.slot < class_slots(place.size_class) &&
-           index < region.opened(place.size_class);
-}
+// Of a place that is not live: whether it is a slot at all, not the end of a slab that no slot fills.
+bool is_slot(const Place& place) { return place.exact && place.slot < class_slots(place.size_class); }
 
 }  // namespace
 

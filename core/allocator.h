@@ -41,15 +41,16 @@ TSLAB_COLD void free_owned_slow(void* pointer);
 // owns(pointer). Keeps errno, as glibc's free does.
 TSLAB_HOT void free_owned(void* pointer) {
     const Place place = region.locate(pointer);
+    if (!place.exact) return free_owned_slow(pointer);
     Slab& slab = *place.slab;
     const Word live = slab.live.get();
     const Word freeable = live & ~slab.remote_free.load(std::memory_order_relaxed);
-    if (slab.home.load(std::memory_order_relaxed) == this_thread.home && place.exact &&
-        (freeable & place.mask()) != 0) {
-        const Held held = Held::make(static_cast<std::byte*>(pointer), slab, place.slot);
-        if (this_thread.heap->bin(place.size_class).push(held)) return slab.live.set(live & ~place.mask());
+    if (slab.home.load(std::memory_order_relaxed) != this_thread.home || (freeable & place.mask()) == 0) {
+        return free_owned_slow(pointer);
     }
-    free_owned_slow(pointer);
+    const Held held = Held::make(static_cast<std::byte*>(pointer), slab, place.slot);
+    if (!this_thread.heap->bin(place.size_class).push(held)) return free_owned_slow(pointer);
+    slab.live.set(live & ~place.mask());
 }
 
 // owns(pointer). The slot's size, or 0 where the pointer is not a live slot's start.

@@ -58,8 +58,8 @@ void copy_last_part(char* name, std::size_t room, const char* path) {
 
 }  // namespace
 
-void* reserve(std::size_t bytes, bool readable) {
-    const long at = call(SYS_mmap, 0, static_cast<long>(bytes), readable ? PROT_READ : PROT_NONE,
+void* reserve(std::size_t bytes) {
+    const long at = call(SYS_mmap, 0, static_cast<long>(bytes), PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return at < 0 && at > -4096 ? nullptr : reinterpret_cast<void*>(at);
 }

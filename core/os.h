@@ -8,8 +8,8 @@ namespace tslab::os {
 
 // Each call answers 0 or a pointer on success; failures are the negated errno, and null for reserve().
 
-// Address space without memory behind it, readable (as zeros) or not accessible at all. mmap(2).
-void* reserve(std::size_t bytes, bool readable);
+// Address space without memory behind it, not accessible. mmap(2).
+void* reserve(std::size_t bytes);
 void unreserve(void* start, std::size_t bytes);
 
 // Makes a part of a reservation readable and writable. mprotect(2).

@@ -29,8 +29,13 @@ class Reclaim {
     // back.
     TSLAB_COLD std::size_t purge_now();
 
-    // In a forked child: a walk that was under way when the process was copied is nobody's.
-    void begin_generation() { walking_.store(false, std::memory_order_relaxed); }
+    // In a forked child: a walk that was under way when the process was copied is nobody's, and where it
+    // stood may have been copied half-written.
+    void begin_generation() {
+        class_ = 0;
+        index_ = 0;
+        walking_.store(false, std::memory_order_relaxed);
+    }
 
     std::uint64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
 

@@ -67,10 +67,9 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
     const std::size_t beside = all_descriptor_bytes(range) + heap_bytes;
     if (bytes + beside + 2 * kAlignment > limit) return false;
 
-    void* slots = os::reserve(bytes + kAlignment, false);
+    void* slots = os::reserve(bytes + kAlignment);
     if (slots == nullptr) return false;
-    // Readable throughout: a wild pointer into the region finds a descriptor without live slots, not a fault.
-    void* metadata = os::reserve(beside + kAlignment, true);
+    void* metadata = os::reserve(beside + kAlignment);
     if (metadata == nullptr) {
         os::unreserve(slots, bytes + kAlignment);
         return false;
@@ -94,10 +93,12 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
         part.first = reinterpret_cast<Slab*>(at + slab_skew_bytes(c));
         part.slots.start(base + start_offset, range - skew, kSlotStep);
         part.slabs.start(at, descriptor_bytes(c, range), kSlabStep);
-        cuts_[c] = {
-            reinterpret_cast<std::uintptr_t>(part.first) - (start_offset >> span_shift(c)) * sizeof(Slab),
-            class_inverse(c), static_cast<std::uint32_t>(class_span(c) - 1),
-            static_cast<std::uint8_t>(span_shift(c))};
+        Cut& cut = cuts_[c];
+        cut.first_slab =
+            reinterpret_cast<std::uintptr_t>(part.first) - (start_offset >> span_shift(c)) * sizeof(Slab);
+        cut.inverse = class_inverse(c);
+        cut.offset_mask = static_cast<std::uint32_t>(class_span(c) - 1);
+        cut.span_shift = static_cast<std::uint8_t>(span_shift(c));
         for (unsigned page = 0; page < pages_per_block(c); page++) {
             const std::size_t from = page << page_shift_;
             page_slots_[c][page] =
@@ -167,11 +168,21 @@ Slab* Region::open_fresh(std::size_t c) {
     } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,
                                                  std::memory_order_relaxed));
     for (unsigned i = 0; i < count; i++) range.first[index + i].size_class = static_cast<std::uint8_t>(c);
+    extend(c, range.first + index + count);
     step(Step::acquire_popped);
     Slab& first = range.first[index];
     if (!first.become_current(generation())) return nullptr;
     stats.add(Figure::slabs_opened);
     return &first;
+}
+
+// From here on pointers below `end` have a slab to look at.
+void Region::extend(std::size_t c, const Slab* end) {
+    std::atomic<std::uintptr_t>& known = cuts_[c].end;
+    std::uintptr_t seen = known.load(std::memory_order_relaxed);
+    const auto wanted = reinterpret_cast<std::uintptr_t>(end);
+    while (seen < wanted && !known.compare_exchange_weak(seen, wanted, std::memory_order_relaxed)) {
+    }
 }
 
 void Region::release(Slab& first) {

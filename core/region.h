@@ -78,12 +78,12 @@ class Prefix {
     std::atomic<std::size_t> committed_{};  // any
 };
 
-// A pointer of ours taken apart.
+// A pointer of ours taken apart. Only where it is exact is there a slab to look at.
 struct Place {
     Slab* slab;
     std::size_t size_class;
     unsigned slot;
-    bool exact;  // the pointer is where a slot starts
+    bool exact;  // the pointer is where a slot of an opened slab starts
 
     Word mask() const { return bit(slot); }
 };
@@ -102,10 +102,11 @@ class Region {
         const std::size_t offset = offset_of(pointer);
         const std::size_t c = offset >> class_shift_;
         const Cut& cut = cuts_[c];
-        const auto slab = cut.first_slab + (offset >> cut.span_shift) * sizeof(Slab);
+        const std::uintptr_t slab = cut.first_slab + (offset >> cut.span_shift) * sizeof(Slab);
         const Word t = (offset & cut.offset_mask) * cut.inverse;
-        return {reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32),
-                static_cast<std::uint32_t>(t) < cut.inverse};
+        return {
+            reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32),
+            static_cast<std::uint32_t>(t) < cut.inverse && slab < cut.end.load(std::memory_order_relaxed)};
     }
 
     std::byte* slots_of(const Slab& slab) const;  // the address of its first slot
@@ -143,14 +144,16 @@ class Region {
     Slab* next_unlisted(std::size_t c);
 
     Prefix& heap_memory() { return heaps_; }
+    std::byte* base() const { return reinterpret_cast<std::byte*>(base_); }
     std::size_t size() const { return size_; }
     std::size_t metadata_bytes() const;
 
   private:
     // What locate() needs of a class.
     struct alignas(32) Cut {
-        std::uintptr_t first_slab;  // of the class, less what the class's own offset adds
-        std::uint64_t inverse;
+        std::uintptr_t first_slab;        // of the class, less what the class's own offset adds
+        std::atomic<std::uintptr_t> end;  // any: behind the last slab opened; 0 before there is one
+        std::uint32_t inverse;
         std::uint32_t offset_mask;
         std::uint8_t span_shift;
     };
@@ -173,6 +176,7 @@ class Region {
     }
     Shared<SlabNumber>& link(SlabNumber number) const { return slabs_[number].next; }
     Slab* open_fresh(std::size_t c);
+    void extend(std::size_t c, const Slab* end);
 
     Cut cuts_[kClasses]{};  // fixed, as all below up to ranges_
     std::uintptr_t base_ = 0;

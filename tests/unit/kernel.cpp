@@ -8,7 +8,7 @@
 using namespace tslab::test;
 
 extern "C" {
-void* __real__ZN5tslab2os7reserveEmb(std::size_t bytes, bool readable);
+void* __real__ZN5tslab2os7reserveEm(std::size_t bytes);
 long __real__ZN5tslab2os6commitEPvm(void* start, std::size_t bytes);
 long __real__ZN5tslab2os9give_backEPvm(void* start, std::size_t bytes);
 void __real__ZN5tslab2os11write_errorEPKcm(const char* text, std::size_t bytes);
@@ -17,8 +17,8 @@ std::size_t __wrap__ZN5tslab2os10page_bytesEv() {
     const char* const wanted = getenv("PAGE_BYTES");
     return wanted != nullptr ? std::stoul(wanted) : 4096;
 }
-void* __wrap__ZN5tslab2os7reserveEmb(std::size_t bytes, bool readable) {
-    return reserve_fault.strikes() ? nullptr : __real__ZN5tslab2os7reserveEmb(bytes, readable);
+void* __wrap__ZN5tslab2os7reserveEm(std::size_t bytes) {
+    return reserve_fault.strikes() ? nullptr : __real__ZN5tslab2os7reserveEm(bytes);
 }
 long __wrap__ZN5tslab2os6commitEPvm(void* start, std::size_t bytes) {
     return commit_fault.strikes() ? -ENOMEM : __real__ZN5tslab2os6commitEPvm(start, bytes);

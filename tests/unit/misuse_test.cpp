@@ -90,7 +90,7 @@ TEST_CASE("no pointer into the region makes free fault", "[misuse]") {
     start_core();
     options.on_misuse = OnMisuse::ignore;
     void* const live = get(64);
-    std::byte* const base = region.slots_of(region.slab_at(0, 0));
+    std::byte* const base = region.base();
     const auto before = misuses_counted();
     std::uint64_t random = 88172645463325252;
     for (int i = 0; i < 200000; i++) {

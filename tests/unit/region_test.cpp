@@ -50,7 +50,7 @@ TEST_CASE("ownership ends where the region does", "[region]") {
     Started started;
     REQUIRE(started.works);
     Region& own = *started.region;
-    std::byte* const base = own.slots_of(own.slab_at(0, 0));
+    std::byte* const base = own.base();
     CHECK(own.owns(base));
     CHECK(own.owns(base + own.size() - 1));
     CHECK_FALSE(own.owns(base - 1));
@@ -59,15 +59,20 @@ TEST_CASE("ownership ends where the region does", "[region]") {
     CHECK_FALSE(own.owns(&started));
 }
 
-TEST_CASE("every pointer into the region has a descriptor that can be read", "[region]") {
+TEST_CASE("no pointer is exact in a slab that was never opened", "[region]") {
     Started started;
     REQUIRE(started.works);
     Region& own = *started.region;
-    std::byte* const base = own.slots_of(own.slab_at(0, 0));
-    for (std::size_t offset = 0; offset < own.size(); offset += 509) {
-        const Place place = own.locate(base + offset);
-        if ((place.slab->live.get() & place.mask()) != 0) FAIL("live slot in an unopened slab");
-    }
+    std::byte* const base = own.base();
+    const auto exact_places = [&] {
+        std::size_t exact = 0;
+        for (std::size_t offset = 0; offset < own.size(); offset += 16)
+            exact += own.locate(base + offset).exact;
+        return exact;
+    };
+    CHECK(exact_places() == 0);
+    REQUIRE(own.acquire(7) != nullptr);
+    CHECK(exact_places() == std::size_t{own.slabs_per_block(7)} * class_slots(7));
 }
 
 TEST_CASE("a class that is full gives no more, and gives again what was released", "[region]") {
