@@ -12,7 +12,6 @@ constinit thread_local Thread this_thread{};
 
 void* Heap::take_slow(std::size_t c) {
     Bin& bin = bins_[c];
-    collect(kCollectSlabs);
     if (bin.current == nullptr || !take_batch(bin, c)) {
         close_current(bin, c);
         if (!open_next(bin, c) || !take_batch(bin, c)) {
@@ -64,6 +63,7 @@ bool Heap::take_batch(Bin& bin, std::size_t c) {
 }
 
 bool Heap::open_next(Bin& bin, std::size_t c) {
+    collect(kCollectSlabs);
     if (open_listed(bin)) return true;
     relist(c);
     if (open_listed(bin)) return true;
