@@ -88,7 +88,7 @@ void start(const Host& host, bool now) {
     const bool active = start_region(started_name, program_name, host);
     served = active ? Served{options.min_size, options.max_size - options.min_size} : Served{SIZE_MAX, 0};
     phase_now.store(active ? Phase::active : Phase::passing_through, std::memory_order_release);
-    if (options.verbose) print_banner(program_name, host, active);
+    if (options.verbose) print_banner(started_name, host, active);
 }
 
 void* allocate_slow(std::size_t bytes) {
@@ -173,7 +173,7 @@ void print_summary() {
         }
     }
     char name[64];
-    os::program_name(name, sizeof name);
+    os::started_name(name, sizeof name);
     Line line;
     line.text(name).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: served ");
     line.number(taken).text(" requests, forwarded ").number(forwarded).text("; live ").number(objects);
