@@ -39,8 +39,8 @@ select md5(string_agg(doc::text, '' order by doc ->> 'text' desc, n)) from words
 
 
 def test(run):
-    postgres, initdb, pgbench, psql = (real.need(name, "postgresql") for name in
-                                       ("postgres", "initdb", "pgbench", "psql"))
+    postgres, initdb, pg_isready, pgbench, psql = (
+        real.need(name, "postgresql") for name in ("postgres", "initdb", "pg_isready", "pgbench", "psql"))
     # The server refuses to run as root.
     user = {}
     if os.getuid() == 0:
@@ -59,6 +59,8 @@ def test(run):
         return run.run(psql, *where, "-d", "postgres", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", stdin=sql)
 
     try:
+        # It accepts connections before it answers queries.
+        real.wait_until(lambda: "accepting" in run.run(pg_isready, *where, ok=False), "PostgreSQL is ready")
         run.run(pgbench, *where, "-i", "-q", "-s", "1", "postgres")
         run.run(pgbench, *where, "-n", "-c", str(CLIENTS), "-t", str(TRANSACTIONS), "--random-seed=5", "postgres")
         if ask(BALANCES) != "t\n":

@@ -6,6 +6,7 @@ it returns must be equal, and every preloaded process must end with a summary an
 
 import ctypes
 import fnmatch
+import glob
 import itertools
 import os
 import re
@@ -31,10 +32,8 @@ class Failure(Exception):
 
 def need(program, package):
     """Returns the path of a Debian program, or fails naming its package."""
-    folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin"]
-    postgresql = "/usr/lib/postgresql"
-    if os.path.isdir(postgresql):
-        folders += [f"{postgresql}/{version}/bin" for version in sorted(os.listdir(postgresql))]
+    # PostgreSQL's are in a folder for each version; those in /usr/bin are scripts that look for a cluster.
+    folders = glob.glob("/usr/lib/postgresql/*/bin") + ["/usr/bin", "/usr/sbin"]
     path = shutil.which(program, path=":".join(folders))
     if path is None:
         raise Failure(f"{program} is not installed: it is in Debian's package {package}")
@@ -45,6 +44,14 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def wait_until(is_so, what):
+    give_up = time.monotonic() + START_SECONDS
+    while not is_so():
+        if time.monotonic() > give_up:
+            raise Failure(f"waited {START_SECONDS} s in vain: {what}")
+        time.sleep(0.05)
 
 
 LIBC = ctypes.CDLL(None)
@@ -97,18 +104,15 @@ class Pass:
         with open(self.messages, "ab") as messages:
             server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
                                       cwd=self.folder, env=self.env, preexec_fn=die_with_parent, **how)
-        give_up = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return server
-            except OSError:
-                if server.poll() is not None:
-                    raise Failure(f"{command[0]} ended with {server.returncode} at its start") from None
-                if time.monotonic() > give_up:
-                    server.kill()
-                    raise Failure(f"{command[0]} did not accept a connection") from None
-                time.sleep(0.05)
+
+        def accepts():
+            if server.poll() is not None:
+                raise Failure(f"{command[0]} ended with {server.returncode} at its start")
+            with socket.socket() as client:
+                return client.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_until(accepts, f"{command[0]} accepts connections")
+        return server
 
     def stop(self, server, by=signal.SIGTERM, status=0):
         """Stops a server and waits for its clean end."""
@@ -157,27 +161,25 @@ def compare(test, served):
     """Runs the test plain and preloaded, and ends this process with what came of it."""
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} LIBRARY (nothing for LIBRARY: plain twice)")
-    messages = ""
     with tempfile.TemporaryDirectory(prefix="tslab-") as top:
         os.chmod(top, 0o755)
         library = ""
         if sys.argv[1]:
             # A copy, since a server under another user may not reach the build folder.
             library = shutil.copy(sys.argv[1], top)
+        passes = {name: Pass(os.path.join(top, name), preload)
+                  for name, preload in (("plain", ""), ("preloaded", library))}
         try:
-            plain = test(Pass(os.path.join(top, "plain"), ""))
-            preloaded_pass = Pass(os.path.join(top, "preloaded"), library)
-            try:
-                preloaded = test(preloaded_pass)
-            finally:
-                messages = preloaded_pass.read_messages()
+            plain, preloaded = (test(run) for run in passes.values())
+            messages = passes["preloaded"].read_messages()
             for what in plain.keys() | preloaded.keys():
                 if plain.get(what) != preloaded.get(what):
                     raise Failure(f"{what}: {difference(plain.get(what), preloaded.get(what))}")
             if library:
                 check_summaries(messages, served)
         except (Failure, subprocess.SubprocessError) as failure:
-            print("".join(messages.splitlines(True)[-40:]), end="", flush=True)
+            for name, run in passes.items():
+                print(f"--- {name}:", *run.read_messages().splitlines()[-40:], sep="\n", flush=True)
             sys.exit(f"FAILED: {failure}")
     print("".join(summary[0] for summary in SUMMARY.finditer(messages)), end="")
     print("same: " + ", ".join(plain))

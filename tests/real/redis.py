@@ -5,7 +5,6 @@ import hashlib
 import random
 import re
 import socket
-import time
 
 import real
 
@@ -85,13 +84,8 @@ def digest(client):
     return len(keys), sha.hexdigest()
 
 
-def wait_while(client, field):
-    """Waits until a field of INFO is 0; returns INFO."""
-    while True:
-        info = dict(re.findall(r"(\w+):(\w+)", client.call("INFO", "persistence").decode()))
-        if info[field] == "0":
-            return info
-        time.sleep(0.05)
+def persistence(client):
+    return dict(re.findall(r"(\w+):(\w+)", client.call("INFO", "persistence").decode()))
 
 
 def start(run):
@@ -99,7 +93,7 @@ def start(run):
     server = run.start(real.need("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1",
                        "--dir", run.folder, "--save", "", "--enable-debug-command", "no", port=port)
     client = Client(port)
-    wait_while(client, "loading")
+    real.wait_until(lambda: persistence(client)["loading"] == "0", "redis has loaded its data")
     return server, client
 
 
@@ -112,7 +106,8 @@ def test(run):
     # What is written from here on is not in the snapshot.
     for _ in in_batches(client, (("SET", f"string:{size}", b"x" * size) for size in range(64, 769))):
         pass
-    if wait_while(client, "rdb_bgsave_in_progress")["rdb_last_bgsave_status"] != "ok":
+    real.wait_until(lambda: persistence(client)["rdb_bgsave_in_progress"] == "0", "BGSAVE ends")
+    if persistence(client)["rdb_last_bgsave_status"] != "ok":
         raise real.Failure("BGSAVE failed")
     run.stop(server)
 
