@@ -53,7 +53,7 @@ bool reserve_region() {
 }
 
 bool start_region(const char* started_name, const char* program_name, const Host& host) {
-    return !host.memory_checker && options.let_serve(started_name, program_name) && reserve_region() &&
+    return host.obstacle == nullptr && options.let_serve(started_name, program_name) && reserve_region() &&
            pthread_key_create(&thread_key, end_thread) == 0 &&
            pthread_atfork(nullptr, nullptr, begin_child) == 0;
 }
@@ -62,9 +62,8 @@ void print_banner(const char* name, const Host& host, bool active) {
     Line line;
     line.text("version " TSLAB_VERSION " in ").text(name).text("[");
     line.number(static_cast<std::uint64_t>(os::process_id())).text("]: ");
-    line.text(active                ? "active"
-              : host.memory_checker ? "passing through (a memory checker is present)"
-                                    : "passing through");
+    line.text(active ? "active" : "passing through");
+    if (host.obstacle != nullptr) line.text(" (").text(host.obstacle).text(")");
     line.text("; next ").text(host.next_name).text(host.next_is_mixed ? ", parts of it elsewhere" : "");
     if (active) line.text("; reserved ").size(region.size());
     options.show(line);

@@ -68,11 +68,24 @@ Phase phase();
 struct Host {
     const char* next_name;  // of the next allocator, as all for the banner
     bool next_is_mixed;     // parts of it come from elsewhere
-    bool memory_checker;    // the process has one: stay out of its way
+    const char* obstacle;   // why nothing may be served in this process; null where it may
 };
 // Reads the options and reserves the region; one thread does, others are not served until it is done. Does
 // nothing while the environment is unknown, unless `now`.
 void start(const Host& host, bool now);
+
+// While one lives this thread is not served, and frees as if it owned nothing: the next allocator is at work
+// and may call the family by name for memory of its own.
+class Aside {
+  public:
+    Aside() : was_(this_thread) { this_thread = {nullptr, 0, true}; }
+    ~Aside() { this_thread = was_; }
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+
+  private:
+    Thread was_;
+};
 
 // Gives every empty page back, in time proportional to the slabs. Returns the bytes.
 std::size_t trim();

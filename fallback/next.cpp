@@ -81,9 +81,26 @@ size_t malloc_usable_size(void* pointer) {
 
 }  // namespace past_arena
 
+// The start of the file that an address was loaded from; null where it is of none.
+const void* file_of(const void* address) {
+    Dl_info info;
+    return dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
+}
+
+bool is_own(const void* symbol) { return file_of(symbol) == file_of(&next); }
+
+// What a call of the function by name reaches where that is not us, or else what it would reach without us.
+void* find_function(const char* name) {
+    if (!comes_first()) {
+        void* const symbol = dlsym(RTLD_DEFAULT, name);
+        if (symbol != nullptr && !is_own(symbol)) return symbol;
+    }
+    return dlsym(RTLD_NEXT, name);
+}
+
 template <typename Function>
 void look_up(Function*& function, const char* name) {
-    if (void* const symbol = dlsym(RTLD_NEXT, name); symbol != nullptr) {
+    if (void* const symbol = find_function(name); symbol != nullptr) {
         function = reinterpret_cast<Function*>(symbol);
     }
 }
@@ -125,16 +142,25 @@ const char* next_name() {
 }
 
 bool next_is_mixed() {
-    void* const functions[] = {reinterpret_cast<void*>(found.malloc), reinterpret_cast<void*>(found.free),
-                               reinterpret_cast<void*>(found.calloc), reinterpret_cast<void*>(found.realloc),
-                               reinterpret_cast<void*>(found.posix_memalign)};
-    Dl_info first;
-    Dl_info other;
-    if (dladdr(functions[0], &first) == 0) return false;
-    for (void* function : functions) {
-        if (dladdr(function, &other) != 0 && other.dli_fbase != first.dli_fbase) return true;
+    void* const others[] = {reinterpret_cast<void*>(found.free), reinterpret_cast<void*>(found.calloc),
+                            reinterpret_cast<void*>(found.realloc),
+                            reinterpret_cast<void*>(found.posix_memalign)};
+    const void* const file = file_of(reinterpret_cast<void*>(found.malloc));
+    for (const void* other : others) {
+        if (file_of(other) != file) return true;
     }
     return false;
+}
+
+bool next_is_libc() {
+    return file_of(reinterpret_cast<void*>(found.malloc)) == file_of(reinterpret_cast<void*>(getenv));
+}
+
+bool comes_first() {
+    for (const char* name : {"malloc", "calloc", "realloc", "free"}) {
+        if (!is_own(dlsym(RTLD_DEFAULT, name))) return false;
+    }
+    return true;
 }
 
 // Known to the loader where the process has such a runtime; looking them up by name would allocate.
@@ -163,16 +189,25 @@ bool memory_checker_present() {
 
 namespace {
 
+void* find_in_file(const char* file, const char* name) {
+    void* const library = found.dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+    return library != nullptr ? dlsym(library, name) : nullptr;
+}
+
 // A function of the C++ runtime by its mangled name; null where the process has none.
-void* find_runtime(const char* name) {
+void* find_runtime(const void* caller, const char* name) {
     if (void* const symbol = dlsym(RTLD_NEXT, name); symbol != nullptr) return symbol;
-    void* const runtime = found.dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    return runtime != nullptr ? dlsym(runtime, name) : nullptr;
+    Dl_info info;
+    if (dladdr(caller, &info) != 0 && info.dli_fname != nullptr) {
+        void* const symbol = find_in_file(info.dli_fname, name);
+        if (symbol != nullptr && !is_own(symbol)) return symbol;
+    }
+    return find_in_file("libstdc++.so.6", name);
 }
 
 template <typename... Arguments>
-void* call_runtime_new(const char* name, Arguments... arguments) {
-    const auto function = reinterpret_cast<void* (*)(Arguments...)>(find_runtime(name));
+void* call_runtime_new(const void* caller, const char* name, Arguments... arguments) {
+    const auto function = reinterpret_cast<void* (*)(Arguments...)>(find_runtime(caller, name));
     return function != nullptr ? function(arguments...) : nullptr;
 }
 
@@ -187,19 +222,20 @@ void* call_runtime_new(const char* name, Arguments... arguments) {
 
 }  // namespace
 
-void* next_operator_new(size_t bytes) {
-    void* const block = call_runtime_new("_Znwm", bytes);
+void* next_operator_new(const void* caller, size_t bytes) {
+    void* const block = call_runtime_new(caller, "_Znwm", bytes);
     return block != nullptr ? block : (stop_without_runtime(bytes), nullptr);
 }
-void* next_operator_new(size_t bytes, std::align_val_t alignment) {
-    void* const block = call_runtime_new("_ZnwmSt11align_val_t", bytes, alignment);
+void* next_operator_new(const void* caller, size_t bytes, std::align_val_t alignment) {
+    void* const block = call_runtime_new(caller, "_ZnwmSt11align_val_t", bytes, alignment);
     return block != nullptr ? block : (stop_without_runtime(bytes), nullptr);
 }
-void* next_operator_new(size_t bytes, const std::nothrow_t& tag) {
-    return call_runtime_new("_ZnwmRKSt9nothrow_t", bytes, &tag);
+void* next_operator_new(const void* caller, size_t bytes, const std::nothrow_t& tag) {
+    return call_runtime_new(caller, "_ZnwmRKSt9nothrow_t", bytes, &tag);
 }
-void* next_operator_new(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag) {
-    return call_runtime_new("_ZnwmSt11align_val_tRKSt9nothrow_t", bytes, alignment, &tag);
+void* next_operator_new(const void* caller, size_t bytes, std::align_val_t alignment,
+                        const std::nothrow_t& tag) {
+    return call_runtime_new(caller, "_ZnwmSt11align_val_tRKSt9nothrow_t", bytes, alignment, &tag);
 }
 
 }  // namespace tslab

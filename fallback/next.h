@@ -39,20 +39,29 @@ TSLAB_INTERNAL extern constinit Next next;
 // Looks them up now. Any number of calls, any thread.
 void find_next();
 
+// Whether the process's malloc, calloc, realloc and free are ours. Where a program or an earlier preload
+// brings its own, that is what `next` names, so that whatever of the family only we define follows it.
+bool comes_first();
+
 // The file the next malloc comes from, without its folder; for the banner.
 const char* next_name();
 
 // Whether parts of the next allocator come from another file than its malloc.
 bool next_is_mixed();
 
+// Whether the next malloc is libc's, which never calls the family by name, as others may.
+bool next_is_libc();
+
 // Whether a memory checker (a sanitizer's runtime, valgrind's replacement malloc) is in the process.
 bool memory_checker_present();
 
 // The next operator new, for when memory is short: calls the new_handler, tries again, then throws or, with
-// the tag, answers null. Where the process has no C++ runtime those that would throw say so and stop.
-void* next_operator_new(size_t bytes);
-void* next_operator_new(size_t bytes, std::align_val_t alignment);
-void* next_operator_new(size_t bytes, const std::nothrow_t& tag);
-void* next_operator_new(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag);
+// the tag, answers null. It is looked for behind us, in the library that `caller` is code of, and in
+// libstdc++ where that is loaded; where the process has none those that would throw say so and stop.
+void* next_operator_new(const void* caller, size_t bytes);
+void* next_operator_new(const void* caller, size_t bytes, std::align_val_t alignment);
+void* next_operator_new(const void* caller, size_t bytes, const std::nothrow_t& tag);
+void* next_operator_new(const void* caller, size_t bytes, std::align_val_t alignment,
+                        const std::nothrow_t& tag);
 
 }  // namespace tslab

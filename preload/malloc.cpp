@@ -14,49 +14,70 @@ using namespace tslab;
 
 namespace {
 
-// Counting what is forwarded
-// ----------------------------------------------------------------------------------
+// In front of the next allocator
+// --------------------------------------------------------------------------------
 
-// Stand in front of the next allocator when TSLAB_STATS is on, so that counting costs nothing when it is off.
-namespace counted {
+// Called before a request goes on to the next allocator, and until it is answered.
+struct Forwarding {
+    struct Count {
+        Count() {
+            if (options.stats) count_forwarded();
+        }
+    } count;
+    Aside aside;
+};
+
+// Stand in front of the next allocator's functions where TSLAB_STATS counts what it gets, or where it is not
+// libc's and may call the family by name. Elsewhere a forwarded call goes straight on.
+namespace watched {
 
 constinit Next next{};
 
 void* malloc(size_t bytes) {
-    count_forwarded();
+    const Forwarding forwarding;
     return next.malloc(bytes);
 }
 void* calloc(size_t count, size_t bytes) {
-    count_forwarded();
+    const Forwarding forwarding;
     return next.calloc(count, bytes);
 }
 void* realloc(void* pointer, size_t bytes) {
-    count_forwarded();
+    const Forwarding forwarding;
     return next.realloc(pointer, bytes);
 }
 void* memalign(size_t alignment, size_t bytes) {
-    count_forwarded();
+    const Forwarding forwarding;
     return next.memalign(alignment, bytes);
 }
 void* aligned_alloc(size_t alignment, size_t bytes) {
-    count_forwarded();
+    const Forwarding forwarding;
     return next.aligned_alloc(alignment, bytes);
 }
 int posix_memalign(void** pointer, size_t alignment, size_t bytes) {
-    count_forwarded();
+    const Forwarding forwarding;
     return next.posix_memalign(pointer, alignment, bytes);
 }
+void* valloc(size_t bytes) {
+    const Forwarding forwarding;
+    return next.valloc(bytes);
+}
+void* pvalloc(size_t bytes) {
+    const Forwarding forwarding;
+    return next.pvalloc(bytes);
+}
 
-}  // namespace counted
+}  // namespace watched
 
-void count_from_now_on() {
-    counted::next = next;
-    next.malloc = counted::malloc;
-    next.calloc = counted::calloc;
-    next.realloc = counted::realloc;
-    next.memalign = counted::memalign;
-    next.aligned_alloc = counted::aligned_alloc;
-    next.posix_memalign = counted::posix_memalign;
+void watch_next() {
+    watched::next = next;
+    next.malloc = watched::malloc;
+    next.calloc = watched::calloc;
+    next.realloc = watched::realloc;
+    next.memalign = watched::memalign;
+    next.aligned_alloc = watched::aligned_alloc;
+    next.posix_memalign = watched::posix_memalign;
+    next.valloc = watched::valloc;
+    next.pvalloc = watched::pvalloc;
 }
 
 // The life of the process
@@ -64,8 +85,12 @@ void count_from_now_on() {
 
 TSLAB_COLD void start_process(bool now) {
     find_next();
-    start({next_name(), next_is_mixed(), memory_checker_present()}, now);
-    if (options.stats && phase() != Phase::unstarted && counted::next.malloc == nullptr) count_from_now_on();
+    const char* const obstacle = !comes_first()             ? "another malloc comes first"
+                                 : memory_checker_present() ? "a memory checker is present"
+                                                            : nullptr;
+    start({next_name(), next_is_mixed(), obstacle}, now);
+    if (phase() == Phase::active && (options.stats || !next_is_libc()) && watched::next.malloc == nullptr)
+        watch_next();
 }
 
 [[gnu::constructor]] void loaded() {
@@ -166,9 +191,9 @@ void* take_aligned(size_t alignment, size_t bytes) {
     return slot != nullptr ? slot : allocate_slow(whole);
 }
 
-TSLAB_HOT void* allocate_or_throw(size_t bytes) {
+TSLAB_HOT void* allocate_or_throw(size_t bytes, const void* caller) {
     void* const block = allocate_any(bytes);
-    return block != nullptr ? block : next_operator_new(bytes);
+    return block != nullptr ? block : next_operator_new(caller, bytes);
 }
 
 void* allocate_aligned(size_t alignment, size_t bytes) {
@@ -176,19 +201,20 @@ void* allocate_aligned(size_t alignment, size_t bytes) {
     return slot != nullptr ? slot : next.memalign(alignment, bytes);
 }
 
-void* allocate_or_null(size_t bytes, const std::nothrow_t& tag) {
+void* allocate_or_null(size_t bytes, const std::nothrow_t& tag, const void* caller) {
     void* const block = allocate_any(bytes);
-    return block != nullptr ? block : next_operator_new(bytes, tag);
+    return block != nullptr ? block : next_operator_new(caller, bytes, tag);
 }
 
-void* allocate_aligned_or_null(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag) {
+void* allocate_aligned_or_null(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag,
+                               const void* caller) {
     void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes);
-    return block != nullptr ? block : next_operator_new(bytes, alignment, tag);
+    return block != nullptr ? block : next_operator_new(caller, bytes, alignment, tag);
 }
 
-void* allocate_aligned_or_throw(size_t bytes, std::align_val_t alignment) {
+void* allocate_aligned_or_throw(size_t bytes, std::align_val_t alignment, const void* caller) {
     void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes);
-    return block != nullptr ? block : next_operator_new(bytes, alignment);
+    return block != nullptr ? block : next_operator_new(caller, bytes, alignment);
 }
 
 }  // namespace
@@ -267,28 +293,29 @@ TSLAB_EXPORT void* dlopen(const char* file, int mode) noexcept {
 // -------------------------------------------------------------------------------------
 
 #define TSLAB_OPERATOR [[gnu::visibility("default")]]
+#define TSLAB_CALLER __builtin_return_address(0)
 
-TSLAB_OPERATOR void* operator new(size_t bytes) { return allocate_or_throw(bytes); }
-TSLAB_OPERATOR void* operator new[](size_t bytes) { return allocate_or_throw(bytes); }
+TSLAB_OPERATOR void* operator new(size_t bytes) { return allocate_or_throw(bytes, TSLAB_CALLER); }
+TSLAB_OPERATOR void* operator new[](size_t bytes) { return allocate_or_throw(bytes, TSLAB_CALLER); }
 TSLAB_OPERATOR void* operator new(size_t bytes, const std::nothrow_t& tag) noexcept {
-    return allocate_or_null(bytes, tag);
+    return allocate_or_null(bytes, tag, TSLAB_CALLER);
 }
 TSLAB_OPERATOR void* operator new[](size_t bytes, const std::nothrow_t& tag) noexcept {
-    return allocate_or_null(bytes, tag);
+    return allocate_or_null(bytes, tag, TSLAB_CALLER);
 }
 TSLAB_OPERATOR void* operator new(size_t bytes, std::align_val_t alignment) {
-    return allocate_aligned_or_throw(bytes, alignment);
+    return allocate_aligned_or_throw(bytes, alignment, TSLAB_CALLER);
 }
 TSLAB_OPERATOR void* operator new[](size_t bytes, std::align_val_t alignment) {
-    return allocate_aligned_or_throw(bytes, alignment);
+    return allocate_aligned_or_throw(bytes, alignment, TSLAB_CALLER);
 }
 TSLAB_OPERATOR void* operator new(size_t bytes, std::align_val_t alignment,
                                   const std::nothrow_t& tag) noexcept {
-    return allocate_aligned_or_null(bytes, alignment, tag);
+    return allocate_aligned_or_null(bytes, alignment, tag, TSLAB_CALLER);
 }
 TSLAB_OPERATOR void* operator new[](size_t bytes, std::align_val_t alignment,
                                     const std::nothrow_t& tag) noexcept {
-    return allocate_aligned_or_null(bytes, alignment, tag);
+    return allocate_aligned_or_null(bytes, alignment, tag, TSLAB_CALLER);
 }
 
 TSLAB_OPERATOR void operator delete(void* pointer) noexcept { free_any(pointer); }

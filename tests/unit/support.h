@@ -23,7 +23,7 @@ inline void start_core() {
     if (phase() != Phase::unstarted) return;
     setenv("TSLAB_MIN_SIZE", "1", 1);
     setenv("TSLAB_RESERVE", "64G", 1);
-    start({"test", false, false}, true);
+    start({"test", false, nullptr}, true);
     REQUIRE(phase() == Phase::active);
 }
 
