@@ -82,7 +82,7 @@ BENCHMARK(owns);
 }  // namespace
 
 int main(int argc, char** argv) {
-    tslab::start({.next_name = "none", .next_is_mixed = false, .memory_checker = false}, true);
+    tslab::start({.next_name = "none", .next_is_mixed = false, .obstacle = nullptr}, true);
     if (tslab::phase() != tslab::Phase::active) return 1;
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -19,7 +19,7 @@ constinit Arena arena;
 // Whether this thread is inside the lookup: what it allocates then comes from the arena.
 constinit thread_local bool looking_up = false;
 
-// The functions as they were found, whatever `next` says.
+// What `next` leads to where nothing of ours stands in front of it.
 constinit Next found{};
 
 // Aligned requests during the lookup have no caller in practice; they fail cleanly.
@@ -89,40 +89,52 @@ const void* file_of(const void* address) {
 
 bool is_own(const void* symbol) { return file_of(symbol) == file_of(&next); }
 
-// What a call of the function by name reaches where that is not us, or else what it would reach without us.
-void* find_function(const char* name) {
-    if (!comes_first()) {
-        void* const symbol = dlsym(RTLD_DEFAULT, name);
-        if (symbol != nullptr && !is_own(symbol)) return symbol;
-    }
-    return dlsym(RTLD_NEXT, name);
+template <typename Function>
+void set(Function*& function, void* symbol) {
+    if (symbol != nullptr) function = reinterpret_cast<Function*>(symbol);
 }
 
-template <typename Function>
-void look_up(Function*& function, const char* name) {
-    if (void* const symbol = find_function(name); symbol != nullptr) {
-        function = reinterpret_cast<Function*>(symbol);
-    }
+Next absent() {
+    return {
+#define TSLAB_ABSENT(name, result, parameters, arguments) during_lookup::name,
+        TSLAB_NEXT_FUNCTIONS(TSLAB_ABSENT)
+#undef TSLAB_ABSENT
+    };
+}
+
+Next find_behind() {
+    Next functions = absent();
+#define TSLAB_FIND(name, result, parameters, arguments) set(functions.name, dlsym(RTLD_NEXT, #name));
+    TSLAB_NEXT_FUNCTIONS(TSLAB_FIND)
+#undef TSLAB_FIND
+    return functions;
+}
+
+// What a call by name reaches, so long as it does not lead back to us.
+void* find_by_name(const char* name) {
+    void* const symbol = dlsym(RTLD_DEFAULT, name);
+    return symbol != nullptr && !is_own(symbol) ? symbol : nullptr;
 }
 
 }  // namespace
 
 constinit Next next{
 #define TSLAB_INITIAL(name, result, parameters, arguments) first_call::name,
-    TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)
+    TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
+
+constinit Next behind{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)
 #undef TSLAB_INITIAL
 };
 
 void find_next() {
     looking_up = true;
-    Next functions{
-#define TSLAB_ABSENT(name, result, parameters, arguments) during_lookup::name,
-        TSLAB_NEXT_FUNCTIONS(TSLAB_ABSENT)
-#undef TSLAB_ABSENT
-    };
-#define TSLAB_LOOK_UP(name, result, parameters, arguments) look_up(functions.name, #name);
-    TSLAB_NEXT_FUNCTIONS(TSLAB_LOOK_UP)
-#undef TSLAB_LOOK_UP
+    behind = find_behind();
+    Next functions = behind;
+    if (!comes_first()) {
+#define TSLAB_FIND(name, result, parameters, arguments) set(functions.name, find_by_name(#name));
+        TSLAB_NEXT_FUNCTIONS(TSLAB_FIND)
+#undef TSLAB_FIND
+    }
     looking_up = false;
     found = functions;
     if (arena.is_used()) {
@@ -190,7 +202,7 @@ bool memory_checker_present() {
 namespace {
 
 void* find_in_file(const char* file, const char* name) {
-    void* const library = found.dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+    void* const library = behind.dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
     return library != nullptr ? dlsym(library, name) : nullptr;
 }
 

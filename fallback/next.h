@@ -36,6 +36,9 @@ struct Next {
 };
 TSLAB_INTERNAL extern constinit Next next;
 
+// What stands behind us in the loader's order, whatever the process's malloc is: for names that only lead on.
+TSLAB_INTERNAL extern constinit Next behind;
+
 // Looks them up now. Any number of calls, any thread.
 void find_next();
 

@@ -270,21 +270,28 @@ TSLAB_EXPORT void free_aligned_sized(void* pointer, size_t, size_t) noexcept { f
 // Removed from glibc's headers; old programs still call it.
 TSLAB_EXPORT void cfree(void* pointer) noexcept { free_any(pointer); }
 
-// The names by which programs that wrap malloc themselves reach glibc's.
-TSLAB_EXPORT void* __libc_malloc(size_t bytes) noexcept { return allocate_any(bytes); }
-TSLAB_EXPORT void __libc_free(void* pointer) noexcept { free_any(pointer); }
-TSLAB_EXPORT void* __libc_calloc(size_t count, size_t bytes) noexcept { return clear_allocate(count, bytes); }
-TSLAB_EXPORT void* __libc_realloc(void* pointer, size_t bytes) noexcept { return resize(pointer, bytes); }
-TSLAB_EXPORT void* __libc_memalign(size_t alignment, size_t bytes) noexcept {
-    return allocate_aligned(alignment, bytes);
+// The names by which programs that wrap malloc themselves reach glibc's. Where such a program's malloc comes
+// first they lead past it, or it would be calling itself.
+#define TSLAB_LIBC(served, onward) return phase() == Phase::passing_through ? behind.onward : served
+TSLAB_EXPORT void* __libc_malloc(size_t bytes) noexcept { TSLAB_LIBC(allocate_any(bytes), malloc(bytes)); }
+TSLAB_EXPORT void __libc_free(void* pointer) noexcept { TSLAB_LIBC(free_any(pointer), free(pointer)); }
+TSLAB_EXPORT void* __libc_calloc(size_t count, size_t bytes) noexcept {
+    TSLAB_LIBC(clear_allocate(count, bytes), calloc(count, bytes));
 }
-TSLAB_EXPORT void* __libc_valloc(size_t bytes) noexcept { return next.valloc(bytes); }
-TSLAB_EXPORT void* __libc_pvalloc(size_t bytes) noexcept { return next.pvalloc(bytes); }
+TSLAB_EXPORT void* __libc_realloc(void* pointer, size_t bytes) noexcept {
+    TSLAB_LIBC(resize(pointer, bytes), realloc(pointer, bytes));
+}
+TSLAB_EXPORT void* __libc_memalign(size_t alignment, size_t bytes) noexcept {
+    TSLAB_LIBC(allocate_aligned(alignment, bytes), memalign(alignment, bytes));
+}
+TSLAB_EXPORT void* __libc_valloc(size_t bytes) noexcept { return behind.valloc(bytes); }
+TSLAB_EXPORT void* __libc_pvalloc(size_t bytes) noexcept { return behind.pvalloc(bytes); }
+#undef TSLAB_LIBC
 
 // A library opened with RTLD_DEEPBIND would resolve free to libc's, past us, and hand it our pointers. A tail
 // call, so that the loader still sees who called.
 TSLAB_EXPORT void* dlopen(const char* file, int mode) noexcept {
-    return next.dlopen(file, options.deepbind ? mode & ~RTLD_DEEPBIND : mode);
+    return behind.dlopen(file, options.deepbind ? mode & ~RTLD_DEEPBIND : mode);
 }
 
 }  // extern "C"
