@@ -27,6 +27,10 @@ void end_thread(void*) {
     heaps.release(*heap);
 }
 
+// Before a fork: a limit on address space that was lowered since the start must not make the kernel refuse
+// it.
+void prepare_fork() { region.fit_into(os::address_space_limit()); }
+
 void begin_child() {
     region.begin_generation();
     heaps.begin_generation(this_thread.heap);
@@ -55,7 +59,7 @@ bool reserve_region() {
 bool start_region(const char* started_name, const char* program_name, const Host& host) {
     return host.obstacle == nullptr && options.let_serve(started_name, program_name) && reserve_region() &&
            pthread_key_create(&thread_key, end_thread) == 0 &&
-           pthread_atfork(nullptr, nullptr, begin_child) == 0;
+           pthread_atfork(prepare_fork, nullptr, begin_child) == 0;
 }
 
 void print_banner(const char* name, const Host& host, bool active) {
@@ -109,10 +113,12 @@ bool is_slot(const Place& place) { return place.exact && place.slot < class_slot
 
 }  // namespace
 
-void free_owned_slow(void* pointer) {
+bool free_owned_slow(void* pointer) {
     const Place place = region.locate(pointer);
     if (!is_live(place)) {
-        return report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, pointer);
+        if (!still_owns(pointer)) return false;
+        report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, pointer);
+        return true;
     }
     Heap* const heap = this_thread.heap;
     const HeapNumber owner = heap_of(place.slab->home.load(std::memory_order_relaxed));
@@ -121,7 +127,10 @@ void free_owned_slow(void* pointer) {
     } else {
         Heap::free_remote(place, pointer, heap);
     }
+    return true;
 }
+
+bool still_owns(const void* pointer) { return !region.gave_up(pointer); }
 
 std::size_t usable_bytes(const void* pointer) {
     const Place place = region.locate(pointer);

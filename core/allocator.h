@@ -36,10 +36,10 @@ TSLAB_HOT void* allocate(std::size_t bytes) {
 }
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
-TSLAB_COLD void free_owned_slow(void* pointer);
+TSLAB_COLD bool free_owned_slow(void* pointer);
 
-// owns(pointer). Keeps errno, as glibc's free does.
-TSLAB_HOT void free_owned(void* pointer) {
+// owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where still_owns(pointer) is.
+TSLAB_HOT bool free_owned(void* pointer) {
     const Place place = region.locate(pointer);
     if (!place.exact) return free_owned_slow(pointer);
     Slab& slab = *place.slab;
@@ -51,11 +51,15 @@ TSLAB_HOT void free_owned(void* pointer) {
     const Held held = Held::make(static_cast<std::byte*>(pointer), slab, place.slot);
     if (!this_thread.heap->bin(place.size_class).push(held)) return free_owned_slow(pointer);
     slab.live.set(live & ~place.mask());
+    return true;
 }
 
-// owns(pointer). The slot's size, or 0 where the pointer is not a live slot's start.
+// owns(pointer). Whether it is not in address space that has been given up, and so the next allocator's.
+bool still_owns(const void* pointer);
+
+// still_owns(pointer). The slot's size, or 0 where the pointer is not a live slot's start.
 std::size_t usable_bytes(const void* pointer);
-// The same for a realloc: a pointer that may not be resized is misuse.
+// still_owns(pointer). The same for a realloc: a pointer that may not be resized is misuse.
 std::size_t resizable_bytes(const void* pointer);
 
 // Whether a request aligned to `alignment` (a power of two) can be served, and the size to allocate for it; 0

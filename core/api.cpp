@@ -4,4 +4,6 @@
 
 TSLAB_EXPORT const char* tslab_version() { return TSLAB_VERSION; }
 
-TSLAB_EXPORT int tslab_owns(const void* pointer) { return tslab::owns(pointer); }
+TSLAB_EXPORT int tslab_owns(const void* pointer) {
+    return tslab::owns(pointer) && tslab::still_owns(pointer);
+}

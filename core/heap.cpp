@@ -336,8 +336,7 @@ Heap* Heaps::acquire() {
     }
     HeapNumber made = count_.load(std::memory_order_relaxed);
     do {
-        if (made + 1 >= 1u << kHeapBits || !region.heap_memory().reach((made + 1) * sizeof(Heap)))
-            return nullptr;
+        if (made + 1 >= 1u << kHeapBits || !region.reach_heaps((made + 1) * sizeof(Heap))) return nullptr;
     } while (
         !count_.compare_exchange_weak(made, made + 1, std::memory_order_acq_rel, std::memory_order_relaxed));
     stats.add(Figure::heaps_created);

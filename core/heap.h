@@ -145,7 +145,7 @@ class Heaps {
     bool is_void(HeapNumber number) const { return number <= void_up_to_ && number != survivor_; }
 
   private:
-    Heap* first() const { return reinterpret_cast<Heap*>(region.heap_memory().at()); }
+    Heap* first() const { return reinterpret_cast<Heap*>(region.heap_memory()); }
 
     std::atomic<HeapNumber> count_{};
     NumberStack abandoned_;

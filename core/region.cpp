@@ -43,21 +43,55 @@ bool Prefix::commit(std::size_t from, std::size_t to) {
     return true;
 }
 
-bool Prefix::reach_slow(std::size_t bytes) {
+bool Prefix::grow(std::size_t bytes) {
     if (bytes > limit_) return false;
     std::size_t seen = committed_.load(std::memory_order_acquire);
+    if (bytes <= seen) return true;
     std::size_t step = seen < least_step_ ? least_step_ : seen;
     if (step > kLargestStep) step = kLargestStep;
     std::size_t wanted = round_up(bytes > seen + step ? bytes : seen + step, kAlignment);
     if (wanted > limit_) wanted = limit_;
-    if (!commit(seen, wanted)) {
-        stats.add(Figure::commit_failures);
-        return false;
-    }
+    // Near a limit on memory less might still be had; but what we make usable the next allocator can never
+    // have again.
+    if (!commit(seen, wanted)) return false;
     while (seen < wanted && !committed_.compare_exchange_weak(seen, wanted, std::memory_order_release,
                                                               std::memory_order_relaxed)) {
     }
     return true;
+}
+
+void Prefix::cut() {
+    const std::size_t kept = committed();
+    if (kept < limit_) os::unreserve(start_ + kept, limit_ - kept);
+    limit_ = kept;
+}
+
+bool Region::reach_slow(Prefix& prefix, std::size_t bytes) {
+    // Sequentially consistent, as in fit_into: either this thread sees the cut or the cutter sees this
+    // thread.
+    growing_.fetch_add(1, std::memory_order_seq_cst);
+    const bool reached = !cut_.load(std::memory_order_seq_cst) && prefix.grow(bytes);
+    growing_.fetch_sub(1, std::memory_order_release);
+    if (!reached) stats.add(Figure::commit_failures);
+    return reached;
+}
+
+void Region::fit_into(std::size_t limit) {
+    if (reserved_bytes_ <= limit || cut_.exchange(true, std::memory_order_seq_cst)) return;
+    if (growing_.load(std::memory_order_seq_cst) != 0) return cut_.store(false, std::memory_order_relaxed);
+    for (Range& range : ranges_) {
+        range.slots.cut();
+        range.slabs.cut();
+    }
+    heaps_.cut();
+    reserved_bytes_ = 0;
+}
+
+bool Region::gave_up(const void* pointer) const {
+    if (!cut_.load(std::memory_order_relaxed) || reserved_bytes_ != 0) return false;
+    const Range& range = ranges_[offset_of(pointer) >> class_shift_];
+    const auto* const at = static_cast<const std::byte*>(pointer);
+    return at >= range.slots.at() + range.slots.committed();
 }
 
 bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes) {
@@ -109,6 +143,7 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
     heaps_.start(at, heap_bytes, kSlabStep);
     base_ = reinterpret_cast<std::uintptr_t>(base);
     size_ = bytes;
+    reserved_bytes_ = bytes + beside + 2 * kAlignment;
     return true;
 }
 
@@ -161,8 +196,8 @@ Slab* Region::open_fresh(std::size_t c) {
     std::uint32_t index = range.opened.load(std::memory_order_relaxed);
     do {
         const std::size_t end = std::size_t{index} + count;
-        if (!range.slots.reach(end << span_shift(c)) ||
-            !range.slabs.reach(slab_skew_bytes(c) + end * sizeof(Slab)))
+        if (!reach(range.slots, end << span_shift(c)) ||
+            !reach(range.slabs, slab_skew_bytes(c) + end * sizeof(Slab)))
             return nullptr;
         // Release pairs with opened(): who sees the count may read the descriptors below it.
     } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,
@@ -195,6 +230,7 @@ void Region::release(Slab& first) {
 
 void Region::begin_generation() {
     generation_.fetch_add(1, std::memory_order_relaxed);
+    growing_.store(0, std::memory_order_relaxed);
     for (Range& range : ranges_) {
         range.pool.forget();
         range.unlisted_end = range.opened.load(std::memory_order_relaxed);

@@ -58,18 +58,19 @@ class Prefix {
         least_step_ = least_step_bytes;
     }
 
-    // Whether the first `bytes` can be used now. Threads that grow it at once do the same work twice,
-    // harmlessly.
-    bool reach(std::size_t bytes) {
-        return bytes <= committed_.load(std::memory_order_acquire) ||
-               reach_slow(bytes);  // pairs with reach_slow
+    bool covers(std::size_t bytes) const {
+        return bytes <= committed_.load(std::memory_order_acquire);  // pairs with grow
     }
+    // Makes it cover `bytes`, or answers false. Threads that grow it at once do the same work twice,
+    // harmlessly.
+    bool grow(std::size_t bytes);
+    // Ends the reservation where the usable part ends. Nobody grows it any more.
+    void cut();
 
     std::byte* at() const { return start_; }
     std::size_t committed() const { return committed_.load(std::memory_order_relaxed); }
 
   private:
-    TSLAB_COLD bool reach_slow(std::size_t bytes);
     bool commit(std::size_t from, std::size_t to);
 
     std::byte* start_ = nullptr;            // fixed
@@ -95,7 +96,15 @@ class Region {
     // the region.
     bool start(std::size_t bytes, std::size_t limit, std::size_t page_bytes);
 
+    // Whether the pointer lies in the range, and so belongs to a slot or to nothing, unless gave_up(pointer).
     TSLAB_HOT bool owns(const void* pointer) const { return offset_of(pointer) < size_; }
+
+    // Address space that nobody uses is given up for good where `limit` on all of it is below what is
+    // reserved, since the kernel then refuses the process any more, and a fork. Its addresses may become
+    // another's.
+    TSLAB_COLD void fit_into(std::size_t limit);
+    // owns(pointer)
+    bool gave_up(const void* pointer) const;
 
     // owns(pointer)
     TSLAB_HOT Place locate(const void* pointer) const {
@@ -143,7 +152,9 @@ class Region {
     void begin_generation();
     Slab* next_unlisted(std::size_t c);
 
-    Prefix& heap_memory() { return heaps_; }
+    // Whether the first `bytes` of the memory for heaps can be used; where they are.
+    bool reach_heaps(std::size_t bytes) { return reach(heaps_, bytes); }
+    std::byte* heap_memory() const { return heaps_.at(); }
     std::byte* base() const { return reinterpret_cast<std::byte*>(base_); }
     std::size_t size() const { return size_; }
     std::size_t metadata_bytes() const;
@@ -175,6 +186,10 @@ class Region {
         return span_shift(c) < page_shift_ ? page_shift_ - span_shift(c) : 0;
     }
     Shared<SlabNumber>& link(SlabNumber number) const { return slabs_[number].next; }
+    bool reach(Prefix& prefix, std::size_t bytes) {
+        return prefix.covers(bytes) || reach_slow(prefix, bytes);
+    }
+    TSLAB_COLD bool reach_slow(Prefix& prefix, std::size_t bytes);
     Slab* open_fresh(std::size_t c);
     void extend(std::size_t c, const Slab* end);
 
@@ -186,7 +201,10 @@ class Region {
     Slab* slabs_ = nullptr;
     Word page_slots_[kClasses][8]{};
     Prefix heaps_;
+    std::size_t reserved_bytes_ = 0;
     std::atomic<std::uint32_t> generation_{1};  // any
+    std::atomic<std::uint32_t> growing_{};      // any: threads that are growing a prefix
+    std::atomic<bool> cut_{};                   // who cuts: no prefix grows any more
     Range ranges_[kClasses]{};
 };
 

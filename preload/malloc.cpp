@@ -132,8 +132,7 @@ TSLAB_HOT void* allocate_any(size_t bytes) {
 }
 
 TSLAB_HOT void free_any(void* pointer) {
-    if (!owns(pointer)) return next.free(pointer);
-    free_owned(pointer);
+    if (!owns(pointer) || !free_owned(pointer)) next.free(pointer);
 }
 
 TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {
@@ -145,7 +144,20 @@ TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {
 }
 
 // From one allocator to the other, or from slot to slot: the old block stays where the new one cannot be had.
+TSLAB_COLD void* resize_into_range(void* pointer, size_t bytes) {
+    if (pointer == nullptr) return allocate_any(bytes);
+    void* moved = allocate(bytes);
+    if (moved == nullptr) moved = take_slow(bytes);
+    if (moved == nullptr) return next.realloc(pointer, bytes);
+    const size_t old_bytes = next.malloc_usable_size(pointer);
+    memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
+    next.free(pointer);
+    return moved;
+}
+
 TSLAB_COLD void* resize_owned(void* pointer, size_t bytes) {
+    if (!still_owns(pointer))
+        return serves(bytes) ? resize_into_range(pointer, bytes) : next.realloc(pointer, bytes);
     const size_t old_bytes = resizable_bytes(pointer);
     if (old_bytes == 0) {
         errno = EINVAL;
@@ -160,17 +172,6 @@ TSLAB_COLD void* resize_owned(void* pointer, size_t bytes) {
     if (moved == nullptr) return bytes <= old_bytes ? pointer : nullptr;
     memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
     free_owned(pointer);
-    return moved;
-}
-
-TSLAB_COLD void* resize_into_range(void* pointer, size_t bytes) {
-    if (pointer == nullptr) return allocate_any(bytes);
-    void* moved = allocate(bytes);
-    if (moved == nullptr) moved = take_slow(bytes);
-    if (moved == nullptr) return next.realloc(pointer, bytes);
-    const size_t old_bytes = next.malloc_usable_size(pointer);
-    memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
-    next.free(pointer);
     return moved;
 }
 
@@ -255,7 +256,7 @@ TSLAB_EXPORT void* valloc(size_t bytes) noexcept { return next.valloc(bytes); }
 TSLAB_EXPORT void* pvalloc(size_t bytes) noexcept { return next.pvalloc(bytes); }
 
 TSLAB_EXPORT size_t malloc_usable_size(void* pointer) noexcept {
-    return owns(pointer) ? usable_bytes(pointer) : next.malloc_usable_size(pointer);
+    return owns(pointer) && still_owns(pointer) ? usable_bytes(pointer) : next.malloc_usable_size(pointer);
 }
 
 TSLAB_EXPORT int malloc_trim(size_t pad) noexcept {

@@ -96,6 +96,26 @@ TEST_CASE("no more is reserved than the limit allows", "[region]") {
     CHECK_FALSE(Started(std::size_t{1} << 20).works);  // a class would have no whole block
 }
 
+TEST_CASE("a limit below the reservation gives up what nobody uses, and nothing else", "[region]") {
+    Started started(std::size_t{4} << 30);
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    own.fit_into(SIZE_MAX);
+    Slab* const kept = own.acquire(9);
+    REQUIRE(kept != nullptr);
+    std::byte* const slots = own.slots_of(*kept);
+    std::memset(slots, 1, class_span(9));
+    CHECK_FALSE(own.gave_up(own.base() + own.size() - 1));
+    own.fit_into(std::size_t{64} << 20);
+    CHECK(own.gave_up(own.base() + own.size() - 1));
+    CHECK_FALSE(own.gave_up(slots));
+    CHECK(own.locate(slots).slab == kept);
+    CHECK(slots[class_span(9) - 1] == std::byte{1});
+    CHECK(own.acquire(10) == nullptr);  // nothing grows any more
+    CHECK(own.acquire(9) != nullptr);   // what was committed is still there
+    CHECK_FALSE(own.reach_heaps(1));
+}
+
 TEST_CASE("pages and slots name each other", "[region]") {
     Started started;
     REQUIRE(started.works);
