@@ -19,13 +19,23 @@ constinit Arena arena;
 // Whether this thread is inside the lookup: what it allocates then comes from the arena.
 constinit thread_local bool looking_up = false;
 
+// Where set, what this thread's call of malloc during the lookup is to tell that it ended here.
+constinit thread_local bool* reached = nullptr;
+
+// Whether the process's malloc is ours.
+constinit bool first_in_process = true;
+
 // What `next` leads to where nothing of ours stands in front of it.
 constinit Next found{};
 
 // Aligned requests during the lookup have no caller in practice; they fail cleanly.
 namespace during_lookup {
 
-void* malloc(size_t bytes) { return arena.take(bytes); }
+void* malloc(size_t bytes) {
+    if (reached == nullptr) return arena.take(bytes);
+    *reached = true;
+    return nullptr;
+}
 void free(void*) {}
 void* calloc(size_t count, size_t bytes) {
     size_t total;
@@ -81,13 +91,27 @@ size_t malloc_usable_size(void* pointer) {
 
 }  // namespace past_arena
 
+// Our own library, by the linker's marks.
+extern "C" {
+TSLAB_INTERNAL extern const char __ehdr_start[];
+TSLAB_INTERNAL extern const char _end[];
+}
+
+bool is_own(const void* symbol) { return symbol >= __ehdr_start && symbol < _end; }
+
 // The start of the file that an address was loaded from; null where it is of none.
 const void* file_of(const void* address) {
     Dl_info info;
     return dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
 }
 
-bool is_own(const void* symbol) { return file_of(symbol) == file_of(&next); }
+// A program that is linked to a fixed address stands for a function by a stub of its own, which calls it.
+bool is_stub(const void* symbol) {
+    Dl_info info;
+    void* entry = nullptr;
+    return dladdr1(symbol, &info, &entry, RTLD_DL_SYMENT) != 0 && entry != nullptr &&
+           static_cast<const ElfW(Sym)*>(entry)->st_shndx == SHN_UNDEF;
+}
 
 template <typename Function>
 void set(Function*& function, void* symbol) {
@@ -110,10 +134,30 @@ Next find_behind() {
     return functions;
 }
 
-// What a call by name reaches, so long as it does not lead back to us.
-void* find_by_name(const char* name) {
+template <typename Function>
+Function* by_name(const char* name) {
+    return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+}
+
+// Whether a call of malloc by name reaches ours. A stub does not say where it leads, so it is called: while
+// this thread is looking up, ours ends in during_lookup.
+bool malloc_is_ours() {
+    const auto process_malloc = by_name<void*(size_t)>("malloc");
+    void* const symbol = reinterpret_cast<void*>(process_malloc);
+    if (is_own(symbol) || !is_stub(symbol)) return is_own(symbol);
+    bool ended_here = false;
+    reached = &ended_here;
+    void* const block = process_malloc(1);
+    reached = nullptr;
+    if (!ended_here) by_name<void(void*)>("free")(block);
+    return ended_here;
+}
+
+// What a call by name reaches, of a function that may be elsewhere since malloc is.
+void* find_elsewhere(const char* name, bool with_malloc) {
     void* const symbol = dlsym(RTLD_DEFAULT, name);
-    return symbol != nullptr && !is_own(symbol) ? symbol : nullptr;
+    if (symbol == nullptr || is_own(symbol) || (!with_malloc && is_stub(symbol))) return nullptr;
+    return symbol;
 }
 
 }  // namespace
@@ -127,13 +171,19 @@ constinit Next behind{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)
 };
 
 void find_next() {
+    if (found.malloc != nullptr) return;
     looking_up = true;
     behind = find_behind();
     Next functions = behind;
-    if (!comes_first()) {
-#define TSLAB_FIND(name, result, parameters, arguments) set(functions.name, find_by_name(#name));
+    first_in_process = malloc_is_ours();
+    if (!first_in_process) {
+#define TSLAB_FIND(name, result, parameters, arguments) set(functions.name, find_elsewhere(#name, false));
         TSLAB_NEXT_FUNCTIONS(TSLAB_FIND)
 #undef TSLAB_FIND
+        set(functions.malloc, find_elsewhere("malloc", true));
+        set(functions.free, find_elsewhere("free", true));
+        set(functions.calloc, find_elsewhere("calloc", true));
+        set(functions.realloc, find_elsewhere("realloc", true));
     }
     looking_up = false;
     found = functions;
@@ -168,12 +218,7 @@ bool next_is_libc() {
     return file_of(reinterpret_cast<void*>(found.malloc)) == file_of(reinterpret_cast<void*>(getenv));
 }
 
-bool comes_first() {
-    for (const char* name : {"malloc", "calloc", "realloc", "free"}) {
-        if (!is_own(dlsym(RTLD_DEFAULT, name))) return false;
-    }
-    return true;
-}
+bool comes_first() { return first_in_process; }
 
 // Known to the loader where the process has such a runtime; looking them up by name would allocate.
 extern "C" {

@@ -39,10 +39,10 @@ TSLAB_INTERNAL extern constinit Next next;
 // What stands behind us in the loader's order, whatever the process's malloc is: for names that only lead on.
 TSLAB_INTERNAL extern constinit Next behind;
 
-// Looks them up now. Any number of calls, any thread.
+// Looks them up where that has not been done. Any number of calls, any thread.
 void find_next();
 
-// Whether the process's malloc, calloc, realloc and free are ours. Where a program or an earlier preload
+// Whether the process's malloc is ours. Where a program or an earlier preload
 // brings its own, that is what `next` names, so that whatever of the family only we define follows it.
 bool comes_first();
 

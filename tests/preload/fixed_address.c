@@ -1,0 +1,22 @@
+// A program linked to a fixed address that takes malloc's: the loader then gives everybody the address of a
+// stub in the program. That must not be taken for a malloc of the program's own.
+#include "probe.h"
+
+static void* (*volatile allocate)(size_t) = malloc;
+static void* (*volatile clear)(size_t, size_t) = calloc;
+static void* (*volatile resize)(void*, size_t) = realloc;
+static void (*volatile release)(void*) = free;
+
+int main(void) {
+    probe_start();
+    for (size_t n = 10; n < 2000; n += 90) {
+        char* p = allocate(n);
+        CHECK(p != NULL && is_ours(p) == (n >= 64 && n <= 768));
+        fill(p, n, n);
+        p = resize(p, n + 50);
+        CHECK(p != NULL && holds(p, n, n));
+        release(p);
+        release(clear(2, n));
+    }
+    return 0;
+}
