@@ -2,13 +2,13 @@
 // stub in the program. That must not be taken for a malloc of the program's own.
 #include "probe.h"
 
-static void* (*volatile allocate)(size_t) = malloc;
-static void* (*volatile clear)(size_t, size_t) = calloc;
-static void* (*volatile resize)(void*, size_t) = realloc;
-static void (*volatile release)(void*) = free;
-
 int main(void) {
     probe_start();
+    // Assigned by code: initialised pointers would be filled in by the loader, without a stub.
+    void* (*volatile allocate)(size_t) = malloc;
+    void* (*volatile clear)(size_t, size_t) = calloc;
+    void* (*volatile resize)(void*, size_t) = realloc;
+    void (*volatile release)(void*) = free;
     for (size_t n = 10; n < 2000; n += 90) {
         char* p = allocate(n);
         CHECK(p != NULL && is_ours(p) == (n >= 64 && n <= 768));
