@@ -23,7 +23,7 @@ constinit std::atomic<std::uint64_t> forwarded_without_heap;  // by threads that
 void end_thread(void*) {
     Heap* const heap = this_thread.heap;
     heap->abandon();
-    this_thread = {nullptr, 0, true};
+    this_thread = {nullptr, kNowhere, true};
     heaps.release(*heap);
 }
 
@@ -33,7 +33,8 @@ void prepare_fork() { region.fit_into(os::address_space_limit()); }
 
 void begin_child() {
     region.begin_generation();
-    heaps.begin_generation(this_thread.heap);
+    // Not this_thread's: it may be aside.
+    heaps.begin_generation(static_cast<Heap*>(pthread_getspecific(thread_key)));
     reclaim.begin_generation();
 }
 
@@ -78,11 +79,12 @@ void print_banner(const char* name, const Host& host, bool active) {
 
 Phase phase() { return phase_now.load(std::memory_order_acquire); }  // pairs with start
 
-void start(const Host& host, bool now) {
+bool start(const Host& host, bool now) {
     char** const environment = os::environment();
-    if (environment == nullptr && !now) return;
+    if (environment == nullptr && !now) return false;
     Phase expected = Phase::unstarted;
-    if (!phase_now.compare_exchange_strong(expected, Phase::starting, std::memory_order_acquire)) return;
+    if (!phase_now.compare_exchange_strong(expected, Phase::starting, std::memory_order_acquire))
+        return false;
     options.read(environment);
     char started_name[64];
     char program_name[64];
@@ -92,12 +94,18 @@ void start(const Host& host, bool now) {
     served = active ? Served{options.min_size, options.max_size - options.min_size} : Served{SIZE_MAX, 0};
     phase_now.store(active ? Phase::active : Phase::passing_through, std::memory_order_release);
     if (options.verbose) print_banner(started_name, host, active);
+    return active;
 }
 
 void* allocate_slow(std::size_t bytes) {
     Heap* heap = this_thread.heap;
-    if (heap == nullptr) heap = attach_thread();
-    return heap != nullptr ? heap->take_slow(class_of(bytes)) : nullptr;
+    if (heap == nullptr) {
+        heap = attach_thread();
+        if (heap == nullptr) return nullptr;
+        // Attaching may have allocated, and filled the stack.
+        if (void* const slot = heap->bin(class_of(bytes)).take()) return slot;
+    }
+    return heap->take_slow(class_of(bytes));
 }
 
 namespace {

@@ -75,14 +75,14 @@ struct Host {
     const char* obstacle;   // why nothing may be served in this process; null where it may
 };
 // Reads the options and reserves the region; one thread does, others are not served until it is done. Does
-// nothing while the environment is unknown, unless `now`.
-void start(const Host& host, bool now);
+// nothing while the environment is unknown, unless `now`. True for the call that made the library active.
+bool start(const Host& host, bool now);
 
 // While one lives this thread is not served, and frees as if it owned nothing: the next allocator is at work
 // and may call the family by name for memory of its own.
 class Aside {
   public:
-    Aside() : was_(this_thread) { this_thread = {nullptr, 0, true}; }
+    Aside() : was_(this_thread) { this_thread = {nullptr, kNowhere, true}; }
     ~Aside() { this_thread = was_; }
     Aside(const Aside&) = delete;
     Aside& operator=(const Aside&) = delete;

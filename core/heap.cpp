@@ -100,7 +100,7 @@ void Heap::open_block(Bin& bin, Slab& first, std::size_t c) {
         slab.room = static_cast<std::uint8_t>(class_slots(c));
         slab.listed = false;
         slab.generation.set(region.generation());
-        slab.home.store(this_thread.home, std::memory_order_release);
+        settle_in(slab, this_thread.home);
         if (i > 0) list(bin, slab);
     }
     bin.current = &first;
@@ -146,8 +146,7 @@ void Heap::enqueue_remote(Slab& slab) {
     const HeapNumber owner = heap_of(slab.home.load(std::memory_order_seq_cst));
     if (owner == 0 || heaps.is_void(owner)) return;
     SlabNumber unqueued = 0;
-    if (!slab.pending_next.compare_exchange_strong(unqueued, kLastPending, std::memory_order_acquire,
-                                                   std::memory_order_relaxed)) {
+    if (!slab.pending_next.compare_exchange_strong(unqueued, kLastPending, std::memory_order_seq_cst)) {
         return;
     }
     step(Step::free_remote_queued);
@@ -176,7 +175,10 @@ void Heap::collect(unsigned most_slabs) {
 
 // Turns what others have freed into free slots.
 void Heap::fold(Slab& slab) {
-    if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return enqueue_remote(slab);
+    if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) {
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // unqueued before its owner is looked up
+        return enqueue_remote(slab);
+    }
     const std::size_t c = slab.size_class;
     Word left = 0;
     do {
@@ -185,7 +187,9 @@ void Heap::fold(Slab& slab) {
         slab.free.set(slab.free.get() | valid);
         slab.live.set(slab.live.get() & ~valid);
         slab.room = static_cast<std::uint8_t>(slab.room + popcount(valid));
-        if (freed != valid) stats.add(Figure::double_frees, popcount(freed & ~valid));  // two that raced
+        // Two that raced. Where the slot was taken again in between, the second has freed its new object:
+        // nothing tells them apart.
+        if (freed != valid) stats.add(Figure::double_frees, popcount(freed & ~valid));
         step(Step::collect_freed);
         // A second free of one of these slots sees its bit here, or later its live bit gone.
         left = slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel) & ~freed;
@@ -209,10 +213,13 @@ bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
         if (each.remote_free.load(std::memory_order_relaxed) != 0) return false;
         if (each.pending_next.load(std::memory_order_relaxed) != 0) return false;
     }
+    first.generation.set(region.generation());
     for (unsigned i = 0; i < count; i++) {
         if ((&first)[i].listed) unlist(bin, (&first)[i]);
-        (&first)[i].home.store(0, std::memory_order_relaxed);
+        (&first)[i].home.store(
+            0, std::memory_order_release);  // pairs with relist: the generation is known first
     }
+    step(Step::release_unowned);
     region.release(first);
     return true;
 }
@@ -291,7 +298,7 @@ void Heap::relist(std::size_t c) {
     for (unsigned i = 0; i < kRelistBlocks; i++) {
         Slab* const first = region.next_unlisted(c);
         if (first == nullptr) return;
-        const Home home = first->home.load(std::memory_order_relaxed);
+        const Home home = first->home.load(std::memory_order_acquire);  // pairs with release_if_empty
         const bool nobodys = heap_of(home) == 0;
         if (nobodys ? first->generation.get() == now : !heaps.is_void(heap_of(home))) continue;
 
@@ -323,8 +330,13 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     slab.free.set(class_mask(c) & ~slab.live.get());
     slab.room = static_cast<std::uint8_t>(popcount(slab.free.get()));
     slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel);
-    // Who frees from here on either sees the new home and queues the slab, or is seen by the load below.
-    slab.home.store(home, std::memory_order_seq_cst);
+    settle_in(slab, home);
+}
+
+// Who frees from another thread from here on either sees the new home and queues the slab, or is seen by the
+// load.
+void Heap::settle_in(Slab& slab, Home home) {
+    slab.home.store(home, std::memory_order_seq_cst);  // as the load: pairs with free_remote
     if (slab.remote_free.load(std::memory_order_seq_cst) != 0) enqueue_remote(slab);
 }
 

@@ -120,6 +120,7 @@ class alignas(kCacheLine) Heap {
     void list(Bin& bin, Slab& slab);
     void unlist(Bin& bin, Slab& slab);
     void clock(std::size_t bytes);
+    static void settle_in(Slab& slab, Home home);
     static void enqueue_remote(Slab& slab);
 
     HeapNumber number_{};                // fixed
@@ -155,11 +156,11 @@ class Heaps {
 
 TSLAB_INTERNAL extern constinit Heaps heaps;
 
-// What a thread knows of itself. Zero until its first request.
+// What a thread knows of itself.
 struct Thread {
-    Heap* heap;
-    Home home;  // a slab of this home is this thread's, and of the open epoch
-    bool gone;  // its destructors have run: it takes nothing any more
+    Heap* heap = nullptr;
+    Home home = kNowhere;  // a slab of this home is this thread's, and of the open epoch
+    bool gone = false;     // its destructors have run: it takes nothing any more
 };
 
 TSLAB_INTERNAL extern constinit thread_local Thread this_thread;

@@ -79,16 +79,17 @@ bool Region::reach_slow(Prefix& prefix, std::size_t bytes) {
 void Region::fit_into(std::size_t limit) {
     if (reserved_bytes_ <= limit || cut_.exchange(true, std::memory_order_seq_cst)) return;
     if (growing_.load(std::memory_order_seq_cst) != 0) return cut_.store(false, std::memory_order_relaxed);
+    given_up_.store(
+        true, std::memory_order_release);  // pairs with gave_up: before anybody else can have an address
     for (Range& range : ranges_) {
         range.slots.cut();
         range.slabs.cut();
     }
     heaps_.cut();
-    reserved_bytes_ = 0;
 }
 
 bool Region::gave_up(const void* pointer) const {
-    if (!cut_.load(std::memory_order_relaxed) || reserved_bytes_ != 0) return false;
+    if (!given_up_.load(std::memory_order_acquire)) return false;
     const Range& range = ranges_[offset_of(pointer) >> class_shift_];
     const auto* const at = static_cast<const std::byte*>(pointer);
     return at >= range.slots.at() + range.slots.committed();
@@ -221,9 +222,6 @@ void Region::extend(std::size_t c, const Slab* end) {
 }
 
 void Region::release(Slab& first) {
-    first.home.store(0, std::memory_order_relaxed);
-    step(Step::release_unowned);
-    first.generation.set(generation());
     ranges_[first.size_class].pool.push(
         number(first), [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); });
 }
@@ -234,6 +232,9 @@ void Region::begin_generation() {
     for (Range& range : ranges_) {
         range.pool.forget();
         range.unlisted_end = range.opened.load(std::memory_order_relaxed);
+        // The thread that opened the last ones may not be here to say so.
+        if (range.unlisted_end != 0)
+            extend(static_cast<std::size_t>(&range - ranges_), range.first + range.unlisted_end);
         range.relisted.store(0, std::memory_order_relaxed);
     }
 }

@@ -140,7 +140,8 @@ class Region {
     // The first slab of a block that nobody owns, its state current: one that was released, or a fresh one.
     // Null where there is neither. The caller becomes its owner.
     Slab* acquire(std::size_t c);
-    // The first slab of a block whose slabs are all empty, queued nowhere, and owned by nobody from here on.
+    // The first slab of a block whose slabs are all empty, queued nowhere, of this generation and without an
+    // owner.
     void release(Slab& first);
 
     std::uint32_t opened(std::size_t c) const { return ranges_[c].opened.load(std::memory_order_acquire); }
@@ -205,6 +206,7 @@ class Region {
     std::atomic<std::uint32_t> generation_{1};  // any
     std::atomic<std::uint32_t> growing_{};      // any: threads that are growing a prefix
     std::atomic<bool> cut_{};                   // who cuts: no prefix grows any more
+    std::atomic<bool> given_up_{};              // who cuts: what is behind the prefixes is not ours any more
     Range ranges_[kClasses]{};
 };
 

@@ -6,8 +6,10 @@
 
 namespace tslab {
 
-// Where a slab belongs: the epoch it was opened in and the heap that owns it. 0 is nowhere.
+// Where a slab belongs: the epoch it was opened in and the heap that owns it. 0 is nobody's; no slab is ever
+// at kNowhere, where threads without a heap are.
 using Home = std::uint64_t;
+inline constexpr Home kNowhere = ~Home{0};
 inline constexpr unsigned kHeapBits = 20;
 constexpr Home home_of(std::uint64_t epoch, std::uint32_t heap) { return epoch << kHeapBits | heap; }
 constexpr std::uint32_t heap_of(Home home) { return home & ((1u << kHeapBits) - 1); }

@@ -34,7 +34,7 @@ class Arena {
     static constexpr size_t kHeader = 16;
 
     std::atomic<size_t> used_{};
-    alignas(16) unsigned char memory_[16384]{};
+    alignas(16) unsigned char memory_[std::size_t{512} << 10]{};  // takes no memory until it is used
 };
 
 }  // namespace tslab

@@ -25,6 +25,9 @@ constinit thread_local bool* reached = nullptr;
 // Whether the process's malloc is ours.
 constinit bool first_in_process = true;
 
+// Whether malloc_usable_size and realloc, as they were found, are of one file.
+constinit bool sizes_known = false;
+
 // What `next` leads to where nothing of ours stands in front of it.
 constinit Next found{};
 
@@ -185,6 +188,8 @@ void find_next() {
         set(functions.calloc, find_elsewhere("calloc", true));
         set(functions.realloc, find_elsewhere("realloc", true));
     }
+    sizes_known = file_of(reinterpret_cast<void*>(functions.malloc_usable_size)) ==
+                  file_of(reinterpret_cast<void*>(functions.realloc));
     looking_up = false;
     found = functions;
     if (arena.is_used()) {
@@ -213,6 +218,10 @@ bool next_is_mixed() {
     }
     return false;
 }
+
+bool next_knows_sizes() { return sizes_known; }
+
+bool finding_next() { return looking_up; }
 
 bool next_is_libc() {
     return file_of(reinterpret_cast<void*>(found.malloc)) == file_of(reinterpret_cast<void*>(getenv));

@@ -39,6 +39,9 @@ TSLAB_INTERNAL extern constinit Next next;
 // What stands behind us in the loader's order, whatever the process's malloc is: for names that only lead on.
 TSLAB_INTERNAL extern constinit Next behind;
 
+// Whether this thread is looking them up: what it allocates then is not ours to serve.
+bool finding_next();
+
 // Looks them up where that has not been done. Any number of calls, any thread.
 void find_next();
 
@@ -51,6 +54,10 @@ const char* next_name();
 
 // Whether parts of the next allocator come from another file than its malloc.
 bool next_is_mixed();
+
+// Whether the next malloc_usable_size is of the same file as its realloc, and so can be asked about its
+// blocks.
+bool next_knows_sizes();
 
 // Whether the next malloc is libc's, which never calls the family by name, as others may.
 bool next_is_libc();

@@ -84,13 +84,13 @@ void watch_next() {
 // -------------------------------------------------------------------------------------
 
 TSLAB_COLD void start_process(bool now) {
+    if (finding_next()) return;
     find_next();
     const char* const obstacle = !comes_first()             ? "another malloc comes first"
                                  : memory_checker_present() ? "a memory checker is present"
                                                             : nullptr;
-    start({next_name(), next_is_mixed(), obstacle}, now);
-    if (phase() == Phase::active && (options.stats || !next_is_libc()) && watched::next.malloc == nullptr)
-        watch_next();
+    const bool started = start({next_name(), next_is_mixed(), obstacle}, now);
+    if (started && (options.stats || !next_is_libc())) watch_next();
 }
 
 [[gnu::constructor]] void loaded() {
@@ -146,6 +146,7 @@ TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {
 // From one allocator to the other, or from slot to slot: the old block stays where the new one cannot be had.
 TSLAB_COLD void* resize_into_range(void* pointer, size_t bytes) {
     if (pointer == nullptr) return allocate_any(bytes);
+    if (!next_knows_sizes()) return next.realloc(pointer, bytes);
     void* moved = allocate(bytes);
     if (moved == nullptr) moved = take_slow(bytes);
     if (moved == nullptr) return next.realloc(pointer, bytes);

@@ -133,6 +133,34 @@ TEST_CASE("fork by a thread that has no heap", "[fork]") {
     put_all(live_elsewhere);
 }
 
+TEST_CASE("a child's threads do not list what its first thread is just letting go", "[fork]") {
+    start_core();
+    std::vector<void*> mine = get_many(400, 768);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        static std::vector<void*> theirs;
+        stopped = false;
+        step_hook = [](Step at) {
+            if (at != Step::release_unowned || stopped.exchange(true)) return;
+            elsewhere([] { theirs = get_many(4000, 768); });  // relists what it finds
+        };
+        put_all(mine);
+        step_hook = nullptr;
+        std::vector<void*> again = get_many(4000, 768);
+        for (void* slot : again) std::memset(slot, 0xcc, 768);
+        for (void* slot : theirs) {
+            if (*static_cast<unsigned char*>(slot) != 0x5a) _exit(1);
+        }
+        _exit(stopped && own_heap().is_valid() ? 0 : 2);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+    put_all(mine);
+}
+
 TEST_CASE("generations of children each find their parent's memory", "[fork]") {
     start_core();
     live_elsewhere.clear();

@@ -250,3 +250,23 @@ TEST_CASE("two threads acquire while a block is between owners", "[interleaving]
         CHECK(live_slots() == 0);
     }
 }
+
+TEST_CASE("a slab is nobody's while a thread without a heap frees into it", "[interleaving]") {
+    start_core();
+    options.on_misuse = OnMisuse::ignore;
+    auto slots = get_many(3000, 768);
+    void* const slot = slots[1500];
+    put_all(slots);
+    Slab& slab = slab_of(slot);
+    REQUIRE(slab.home.load() == 0);
+    // As such a thread may have read it before it was freed.
+    const Word live = slab.live.get();
+    slab.live.set(region.locate(slot).mask());
+    std::thread([slot] {
+        REQUIRE(this_thread.heap == nullptr);
+        put(slot);
+    }).join();
+    slab.live.set(live);
+    slab.remote_free.store(0);
+    CHECK(own_heap().is_valid());
+}
