@@ -13,12 +13,17 @@ constexpr std::size_t kSlotStep = std::size_t{1} << 20;
 constexpr std::size_t kSlabStep = std::size_t{128} << 10;
 constexpr std::size_t kLargestStep = std::size_t{32} << 20;
 constexpr std::size_t kAlignment = kLeastRange;
+constexpr std::size_t kLeastSkewedRange = std::size_t{64} << 20;
+constexpr std::size_t kLeastTableSkewedRange = std::size_t{4} << 30;
 
 // The parts of the classes are a large power of two apart. Would each begin to be used at its start, their
-// first slabs and descriptors would compete for the same few sets of every cache and of the TLB.
-constexpr std::size_t slot_skew_bytes(std::size_t c) { return c * 9 * 4096; }
+// first slabs, their descriptors and the page-table entries of both would compete for the same few sets of
+// every cache.
+constexpr std::size_t slot_skew_bytes(std::size_t c, std::size_t range) {
+    const std::size_t tables = range >= kLeastTableSkewedRange ? std::size_t{16} << 20 : 0;
+    return range >= kLeastSkewedRange ? c * (tables + 9 * 4096) : 0;
+}
 constexpr std::size_t slab_skew_bytes(std::size_t c) { return c * (4096 + 2 * kCacheLine); }
-constexpr std::size_t kLeastSkewedRange = std::size_t{64} << 20;
 
 constexpr std::size_t descriptor_bytes(std::size_t c, std::size_t range) {
     return round_up(slab_skew_bytes(c) + (range >> span_shift(c)) * sizeof(Slab), kAlignment);
@@ -121,16 +126,15 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
     slabs_ = reinterpret_cast<Slab*>(at);
     at += kAlignment;
     for (unsigned c = 0; c < kClasses; c++) {
-        const std::size_t skew =
-            range < kLeastSkewedRange ? 0 : round_down(slot_skew_bytes(c), block_bytes(c));
+        const std::size_t skew = round_down(slot_skew_bytes(c, range), block_bytes(c));
         const std::size_t start_offset = c * range + skew;
         Range& part = ranges_[c];
         part.first = reinterpret_cast<Slab*>(at + slab_skew_bytes(c));
         part.slots.start(base + start_offset, range - skew, kSlotStep);
         part.slabs.start(at, descriptor_bytes(c, range), kSlabStep);
         Cut& cut = cuts_[c];
-        cut.first_slab =
-            reinterpret_cast<std::uintptr_t>(part.first) - (start_offset >> span_shift(c)) * sizeof(Slab);
+        cut.first = part.first;
+        cut.first_index = static_cast<std::uint32_t>(start_offset >> span_shift(c));
         cut.inverse = class_inverse(c);
         cut.offset_mask = static_cast<std::uint32_t>(class_span(c) - 1);
         cut.span_shift = static_cast<std::uint8_t>(span_shift(c));
@@ -204,7 +208,7 @@ Slab* Region::open_fresh(std::size_t c) {
     } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,
                                                  std::memory_order_relaxed));
     for (unsigned i = 0; i < count; i++) range.first[index + i].size_class = static_cast<std::uint8_t>(c);
-    extend(c, range.first + index + count);
+    extend(c, index + count);
     step(Step::acquire_popped);
     Slab& first = range.first[index];
     if (!first.become_current(generation())) return nullptr;
@@ -212,12 +216,11 @@ Slab* Region::open_fresh(std::size_t c) {
     return &first;
 }
 
-// From here on pointers below `end` have a slab to look at.
-void Region::extend(std::size_t c, const Slab* end) {
-    std::atomic<std::uintptr_t>& known = cuts_[c].end;
-    std::uintptr_t seen = known.load(std::memory_order_relaxed);
-    const auto wanted = reinterpret_cast<std::uintptr_t>(end);
-    while (seen < wanted && !known.compare_exchange_weak(seen, wanted, std::memory_order_relaxed)) {
+// From here on pointers into the first `opened` slabs have a slab to look at.
+void Region::extend(std::size_t c, std::uint32_t opened) {
+    std::atomic<std::uint32_t>& known = cuts_[c].opened;
+    std::uint32_t seen = known.load(std::memory_order_relaxed);
+    while (seen < opened && !known.compare_exchange_weak(seen, opened, std::memory_order_relaxed)) {
     }
 }
 
@@ -233,8 +236,7 @@ void Region::begin_generation() {
         range.pool.forget();
         range.unlisted_end = range.opened.load(std::memory_order_relaxed);
         // The thread that opened the last ones may not be here to say so.
-        if (range.unlisted_end != 0)
-            extend(static_cast<std::size_t>(&range - ranges_), range.first + range.unlisted_end);
+        extend(static_cast<std::size_t>(&range - ranges_), range.unlisted_end);
         range.relisted.store(0, std::memory_order_relaxed);
     }
 }

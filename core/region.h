@@ -111,11 +111,11 @@ class Region {
         const std::size_t offset = offset_of(pointer);
         const std::size_t c = offset >> class_shift_;
         const Cut& cut = cuts_[c];
-        const std::uintptr_t slab = cut.first_slab + (offset >> cut.span_shift) * sizeof(Slab);
+        const auto index = static_cast<std::uint32_t>((offset >> cut.span_shift) - cut.first_index);
         const Word t = (offset & cut.offset_mask) * cut.inverse;
-        return {
-            reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32),
-            static_cast<std::uint32_t>(t) < cut.inverse && slab < cut.end.load(std::memory_order_relaxed)};
+        return {cut.first + index, c, static_cast<unsigned>(t >> 32),
+                static_cast<std::uint32_t>(t) < cut.inverse &&
+                    index < cut.opened.load(std::memory_order_relaxed)};
     }
 
     std::byte* slots_of(const Slab& slab) const;  // the address of its first slot
@@ -163,8 +163,9 @@ class Region {
   private:
     // What locate() needs of a class.
     struct alignas(32) Cut {
-        std::uintptr_t first_slab;        // of the class, less what the class's own offset adds
-        std::atomic<std::uintptr_t> end;  // any: behind the last slab opened; 0 before there is one
+        Slab* first;
+        std::uint32_t first_index;          // the part's start and the skew, in spans
+        std::atomic<std::uint32_t> opened;  // any: slabs opened, as the range's own count or a moment behind
         std::uint32_t inverse;
         std::uint32_t offset_mask;
         std::uint8_t span_shift;
@@ -192,7 +193,7 @@ class Region {
     }
     TSLAB_COLD bool reach_slow(Prefix& prefix, std::size_t bytes);
     Slab* open_fresh(std::size_t c);
-    void extend(std::size_t c, const Slab* end);
+    void extend(std::size_t c, std::uint32_t opened);
 
     Cut cuts_[kClasses]{};  // fixed, as all below up to ranges_
     std::uintptr_t base_ = 0;
