@@ -10,6 +10,10 @@
 
 namespace {
 
+void put(void* slot) {
+    if (!tslab::free_owned(slot)) tslab::free_owned_slow(slot);
+}
+
 void* take(std::size_t bytes) {
     void* slot = tslab::allocate(bytes);
     return slot != nullptr ? slot : tslab::allocate_slow(bytes);
@@ -21,7 +25,7 @@ void take_and_return(benchmark::State& state) {
     for (auto _ : state) {
         void* slot = take(bytes);
         benchmark::DoNotOptimize(slot);
-        tslab::free_owned(slot);
+        put(slot);
     }
 }
 BENCHMARK(take_and_return)->Arg(64)->Arg(256)->Arg(768);
@@ -32,7 +36,7 @@ void take_many_and_return(benchmark::State& state) {
     std::vector<void*> slots(count);
     for (auto _ : state) {
         for (void*& slot : slots) slot = take(256);
-        for (void* slot : slots) tslab::free_owned(slot);
+        for (void* slot : slots) put(slot);
     }
     state.SetItemsProcessed(state.iterations() * state.range(0));
 }
@@ -47,7 +51,7 @@ void return_remote(benchmark::State& state) {
             for (void*& slot : slots) slot = take(256);
         }).join();
         const auto start = std::chrono::steady_clock::now();
-        for (void* slot : slots) tslab::free_owned(slot);
+        for (void* slot : slots) put(slot);
         const auto end = std::chrono::steady_clock::now();
         state.SetIterationTime(std::chrono::duration<double>(end - start).count());
     }
@@ -63,7 +67,7 @@ void locate(benchmark::State& state) {
         tslab::Place place = tslab::region.locate(slot);
         benchmark::DoNotOptimize(place);
     }
-    tslab::free_owned(slot);
+    put(slot);
 }
 BENCHMARK(locate)->Arg(64)->Arg(768);
 

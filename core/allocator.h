@@ -36,23 +36,24 @@ TSLAB_HOT void* allocate(std::size_t bytes) {
 }
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
-TSLAB_COLD bool free_owned_slow(void* pointer);
-
-// owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where still_owns(pointer) is.
+// owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where it is not as simple as a
+// push on the thread's stack: ask free_owned_slow.
 TSLAB_HOT bool free_owned(void* pointer) {
     const Place place = region.locate(pointer);
-    if (!place.exact) return free_owned_slow(pointer);
+    if (!place.exact) return false;
     Slab& slab = *place.slab;
     const Word live = slab.live.get();
     const Word freeable = live & ~slab.remote_free.load(std::memory_order_relaxed);
-    if (slab.home.load(std::memory_order_relaxed) != this_thread.home || (freeable & place.mask()) == 0) {
-        return free_owned_slow(pointer);
-    }
+    if (slab.home.load(std::memory_order_relaxed) != this_thread.home) return false;
+    if ((freeable & place.mask()) == 0) return false;
     const Held held = Held::make(static_cast<std::byte*>(pointer), slab, place.slot);
-    if (!this_thread.heap->bin(place.size_class).push(held)) return free_owned_slow(pointer);
-    slab.live.set(live & ~place.mask());
+    if (!this_thread.heap->bin(place.size_class).push(held)) return false;
+    slab.live.set(live ^ place.mask());
     return true;
 }
+
+// owns(pointer). False, with nothing done, where still_owns(pointer) is: the pointer is the next allocator's.
+TSLAB_COLD bool free_owned_slow(void* pointer);
 
 // owns(pointer). Whether it is not in address space that has been given up, and so the next allocator's.
 bool still_owns(const void* pointer);

@@ -86,9 +86,12 @@ void Region::fit_into(std::size_t limit) {
     if (growing_.load(std::memory_order_seq_cst) != 0) return cut_.store(false, std::memory_order_relaxed);
     given_up_.store(
         true, std::memory_order_release);  // pairs with gave_up: before anybody else can have an address
+    std::byte* part = base();
     for (Range& range : ranges_) {
+        os::unreserve(part, static_cast<std::size_t>(range.slots.at() - part));  // what the skew left out
         range.slots.cut();
         range.slabs.cut();
+        part += std::size_t{1} << class_shift_;
     }
     heaps_.cut();
 }
@@ -97,7 +100,7 @@ bool Region::gave_up(const void* pointer) const {
     if (!given_up_.load(std::memory_order_acquire)) return false;
     const Range& range = ranges_[offset_of(pointer) >> class_shift_];
     const auto* const at = static_cast<const std::byte*>(pointer);
-    return at >= range.slots.at() + range.slots.committed();
+    return at < range.slots.at() || at >= range.slots.at() + range.slots.committed();
 }
 
 bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes) {

@@ -112,10 +112,10 @@ class Region {
         const std::size_t c = offset >> class_shift_;
         const Cut& cut = cuts_[c];
         const auto index = static_cast<std::uint32_t>((offset >> cut.span_shift) - cut.first_index);
+        const bool opened = index < cut.opened.load(std::memory_order_relaxed);
         const Word t = (offset & cut.offset_mask) * cut.inverse;
         return {cut.first + index, c, static_cast<unsigned>(t >> 32),
-                static_cast<std::uint32_t>(t) < cut.inverse &&
-                    index < cut.opened.load(std::memory_order_relaxed)};
+                opened && static_cast<std::uint32_t>(t) < cut.inverse};
     }
 
     std::byte* slots_of(const Slab& slab) const;  // the address of its first slot

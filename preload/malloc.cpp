@@ -131,8 +131,13 @@ TSLAB_HOT void* allocate_any(size_t bytes) {
     return malloc_slow(bytes);
 }
 
+TSLAB_COLD void free_slow(void* pointer) {
+    if (!free_owned_slow(pointer)) next.free(pointer);
+}
+
 TSLAB_HOT void free_any(void* pointer) {
-    if (!owns(pointer) || !free_owned(pointer)) next.free(pointer);
+    if (!owns(pointer)) return next.free(pointer);
+    if (!free_owned(pointer)) return free_slow(pointer);
 }
 
 TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {
@@ -165,14 +170,14 @@ TSLAB_COLD void* resize_owned(void* pointer, size_t bytes) {
         return nullptr;
     }
     if (bytes == 0) {
-        free_owned(pointer);
+        free_any(pointer);
         return nullptr;
     }
     if (serves(bytes) && slot_bytes(bytes) == old_bytes) return pointer;
     void* const moved = allocate_any(bytes);
     if (moved == nullptr) return bytes <= old_bytes ? pointer : nullptr;
     memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
-    free_owned(pointer);
+    free_any(pointer);
     return moved;
 }
 

@@ -97,10 +97,11 @@ TEST_CASE("no more is reserved than the limit allows", "[region]") {
 }
 
 TEST_CASE("a limit below the reservation gives up what nobody uses, and nothing else", "[region]") {
-    Started started(std::size_t{4} << 30);
+    Started started(std::size_t{256} << 30);
     REQUIRE(started.works);
     Region& own = *started.region;
     own.fit_into(SIZE_MAX);
+    CHECK_FALSE(own.gave_up(own.base() + own.size() - 1));
     Slab* const kept = own.acquire(9);
     REQUIRE(kept != nullptr);
     std::byte* const slots = own.slots_of(*kept);
@@ -109,6 +110,7 @@ TEST_CASE("a limit below the reservation gives up what nobody uses, and nothing 
     own.fit_into(std::size_t{64} << 20);
     CHECK(own.gave_up(own.base() + own.size() - 1));
     CHECK_FALSE(own.gave_up(slots));
+    CHECK(own.gave_up(slots - 4096));  // what the skew of the class left out
     CHECK(own.locate(slots).slab == kept);
     CHECK(slots[class_span(9) - 1] == std::byte{1});
     CHECK(own.acquire(10) == nullptr);  // nothing grows any more

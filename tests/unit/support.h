@@ -32,7 +32,9 @@ inline void* get(std::size_t bytes) {
     return slot != nullptr ? slot : allocate_slow(bytes);
 }
 
-inline void put(void* slot) { free_owned(slot); }
+inline void put(void* slot) {
+    if (!free_owned(slot)) free_owned_slow(slot);
+}
 
 inline Heap& own_heap() {
     if (this_thread.heap == nullptr) put(get(64));
