@@ -168,17 +168,15 @@ void Heap::collect(unsigned most_slabs) {
         const SlabNumber next = slab.pending_next.load(std::memory_order_relaxed);
         collecting_ = next == kLastPending ? 0 : next;
         step(Step::collect_popped);
-        slab.pending_next.store(0, std::memory_order_release);  // pairs with the swap in enqueue_remote
+        // Sequentially consistent, as all of enqueue_remote: unqueued before the owner is looked up again.
+        slab.pending_next.store(0, std::memory_order_seq_cst);
         fold(slab);
     }
 }
 
 // Turns what others have freed into free slots.
 void Heap::fold(Slab& slab) {
-    if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) {
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // unqueued before its owner is looked up
-        return enqueue_remote(slab);
-    }
+    if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return enqueue_remote(slab);
     const std::size_t c = slab.size_class;
     Word left = 0;
     do {
