@@ -10,11 +10,11 @@
 
 namespace tslab {
 
-inline constexpr unsigned kStackSlots = 27;   // a bin fills 512 bytes
-inline constexpr unsigned kBatch = 16;        // slots a refill takes at most
-inline constexpr unsigned kCollectSlabs = 8;  // slabs a refill collects at most
-inline constexpr unsigned kOpenTries = 2;     // listed slabs a refill tries before it asks the region
-inline constexpr unsigned kRelistBlocks = 8;  // blocks a refill in a forked child looks at, at most
+inline constexpr unsigned kStackSlots = 27;    // a bin fills 512 bytes
+inline constexpr unsigned kBatch = 16;         // slots a refill takes at most
+inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most
+inline constexpr unsigned kOpenTries = 2;      // listed slabs a refill tries before it asks the region
+inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
 
 // A held slot: its address, and its slab's address with the slot's number in the low six bits.
 struct Held {

@@ -17,7 +17,7 @@ inline constexpr std::size_t kSweepFactor = 8;
 inline constexpr unsigned kVisitsPerTick = 64;
 inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
 inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
-inline constexpr unsigned kMostPatience = 64;
+inline constexpr unsigned kMostPatience = 256;
 
 class Reclaim {
   public:
