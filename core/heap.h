@@ -125,10 +125,12 @@ class alignas(kCacheLine) Heap {
 
     HeapNumber number_{};                // fixed
     Shared<HeapNumber> next_abandoned_;  // whoever abandons it
-    std::atomic<SlabNumber> pending_{};  // any: slabs whose remote_free left zero
     SlabNumber collecting_{};            // owner: those taken off it, still to be folded
     std::size_t clock_bytes_{};          // owner: allocated and freed since the last tick
-    Bin bins_[kClasses];                 // owner
+    // any: slabs whose remote_free left zero. On a line of its own: other threads write it while the owner
+    // refills.
+    alignas(kCacheLine) std::atomic<SlabNumber> pending_{};
+    Bin bins_[kClasses];  // owner
 };
 
 // All heaps there are. A heap is made once and never unmade; one whose thread ended waits to be adopted.
