@@ -51,6 +51,7 @@ bool Heap::take_batch(Bin& bin, std::size_t c) {
     slab.free.set(free & ~batch);
     const unsigned count = popcount(batch);
     slab.room = static_cast<std::uint8_t>(slab.room - count);
+    TSLAB_ASSERT(slab.owner_words_agree());
     step(Step::take_free);
     std::byte* const slots = region.slots_of(slab);
     for (Word left = batch; left != 0;) {
@@ -197,6 +198,7 @@ void Heap::fold(Slab& slab) {
 
 // After slots of the slab became free: offers it for refill, or lets its block go.
 void Heap::settle(Bin& bin, Slab& slab, std::size_t c) {
+    TSLAB_ASSERT(slab.owner_words_agree());
     if (&slab == bin.current || release_if_empty(bin, slab, c)) return;
     if (!slab.listed && slab.room >= offer_at(c)) list(bin, slab);
 }

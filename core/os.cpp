@@ -84,7 +84,6 @@ std::size_t address_space_limit() {
 }
 
 int process_id() { return static_cast<int>(call(SYS_getpid, 0)); }
-bool is_secure() { return getauxval(AT_SECURE) != 0; }
 
 void started_name(char* name, std::size_t room) {
     const auto* path = reinterpret_cast<const char*>(getauxval(AT_EXECFN));

@@ -29,7 +29,6 @@ std::size_t page_bytes();
 std::size_t address_space_limit();
 
 int process_id();
-bool is_secure();  // started with privileges its user does not have: AT_SECURE of getauxval(3)
 
 // The name this process was started by and the file it runs, without their folders. Copies at most `room - 1`
 // bytes and a final 0; empty where unknown.

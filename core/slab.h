@@ -60,6 +60,8 @@ struct alignas(kCacheLine) Slab {
     Shared<std::uint8_t> quiet;        // holder of the state: those without an object at the last visit
 
     bool is_valid() const;
+    // The owner's part of it, which holds whenever the owner has done with the slab's words.
+    bool owner_words_agree() const { return (free.get() & live.get()) == 0 && room == popcount(free.get()); }
 
     bool become_current(std::uint32_t now) { return swap_parked(Hold::current, now); }
     bool become_claimed(std::uint32_t now) { return swap_parked(Hold::claimed, now); }
@@ -84,10 +86,8 @@ static_assert(sizeof(Slab) == kCacheLine, "two slabs of different owners never s
 
 inline bool Slab::is_valid() const {
     const Word all = class_mask(size_class);
-    return (free.get() & live.get()) == 0 &&
-           (remote_free.load(std::memory_order_relaxed) & ~live.get()) == 0 &&
-           ((free.get() | live.get()) & ~all) == 0 && room == popcount(free.get()) &&
-           (quiet.get() & ~resident.get()) == 0;
+    return owner_words_agree() && (remote_free.load(std::memory_order_relaxed) & ~live.get()) == 0 &&
+           ((free.get() | live.get()) & ~all) == 0 && (quiet.get() & ~resident.get()) == 0;
 }
 
 }  // namespace tslab
