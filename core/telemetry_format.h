@@ -4,14 +4,14 @@
 //
 //   offset 0                      TelemetryHeader
 //   section.columns_offset        section.columns × TelemetryColumn
-//   section.rows_offset           section.rows_capacity × section.row_words words; the first section.rows count
+//   section.rows_offset           section.rows_capacity × section.row_words words; section.rows rows count
 //
 // Sections, by name. Look up by name what you need; skip what you do not know.
 //
 //   "totals"   one row: every figure of the process
 //   "classes"  a row for each size class that was ever used; key "class_bytes"
 //   "epochs"   a row for each epoch that has slabs, the oldest first; key "epoch"
-//   "latency"  a row for each bucket that a timed call fell into; key "least_ns"; absent where nothing is timed
+//   "latency"  a row for each bucket that a timed call fell into; key "least_ns"; none if nothing is timed
 //
 // Reading. Rows, section.rows and published_ns change together, under `sequence`: odd while they are being
 // written. Copy between two equal even values, an acquire load before and an acquire fence and a load after.
