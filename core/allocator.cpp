@@ -12,8 +12,6 @@ constinit Served served{kMinServed, kMaxServed - kMinServed};
 
 namespace {
 
-constexpr Home kFirstEpoch = 1;
-
 constinit std::atomic<Phase> phase_now{Phase::unstarted};
 constinit pthread_key_t thread_key;
 constinit std::atomic<std::uint64_t> forwarded_without_heap;  // by threads that have none
@@ -23,7 +21,7 @@ constinit std::atomic<std::uint64_t> forwarded_without_heap;  // by threads that
 void end_thread(void*) {
     Heap* const heap = this_thread.heap;
     heap->abandon();
-    this_thread = {nullptr, kNowhere, true};
+    this_thread = {nullptr, kNowhere, nullptr, true};
     heaps.release(*heap);
 }
 
@@ -44,7 +42,7 @@ Heap* attach_thread() {
     Heap* const heap = heaps.acquire();
     if (heap == nullptr) return nullptr;
     this_thread.heap = heap;
-    this_thread.home = home_of(kFirstEpoch, heap->number());
+    heap->begin();
     pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
     return heap;
 }
@@ -52,7 +50,9 @@ Heap* attach_thread() {
 bool reserve_region() {
     const std::size_t limit = os::address_space_limit() / 16;
     for (std::size_t bytes = std::size_t{1} << log2_floor(options.reserve); bytes > 0; bytes /= 2) {
-        if (region.start(bytes, limit, os::page_bytes())) return true;
+        if (!region.start(bytes, limit, os::page_bytes())) continue;
+        epochs.start();
+        return true;
     }
     return false;
 }

@@ -30,9 +30,9 @@ TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return class_size(class_ta
 // serves(bytes). Null where the thread's stack is empty: ask allocate_slow, and where that gives null, the
 // next allocator.
 TSLAB_HOT void* allocate(std::size_t bytes) {
-    Heap* const heap = this_thread.heap;
-    if (heap == nullptr) return nullptr;
-    return heap->bin(class_table.of[(bytes + 15) / 16]).take();
+    Bin* const bins = this_thread.bins;
+    if (bins == nullptr) return nullptr;
+    return bins[class_table.of[(bytes + 15) / 16]].take();
 }
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
@@ -47,7 +47,7 @@ TSLAB_HOT bool free_owned(void* pointer) {
     if (slab.home.load(std::memory_order_relaxed) != this_thread.home) return false;
     if ((freeable & place.mask()) == 0) return false;
     const Held held = Held::make(static_cast<std::byte*>(pointer), slab, place.slot);
-    if (!this_thread.heap->bin(place.size_class).push(held)) return false;
+    if (!this_thread.bins[place.size_class].push(held)) return false;
     slab.live.set(live ^ place.mask());
     return true;
 }
@@ -83,7 +83,7 @@ bool start(const Host& host, bool now);
 // and may call the family by name for memory of its own.
 class Aside {
   public:
-    Aside() : was_(this_thread) { this_thread = {nullptr, kNowhere, true}; }
+    Aside() : was_(this_thread) { this_thread = {nullptr, kNowhere, nullptr, true}; }
     ~Aside() { this_thread = was_; }
     Aside(const Aside&) = delete;
     Aside& operator=(const Aside&) = delete;

@@ -11,32 +11,136 @@ constinit thread_local Thread this_thread{};
 // ------------------------------------------------------------------------------------------------------
 
 void* Heap::take_slow(std::size_t c) {
-    Bin& bin = bins_[c];
-    if (bin.current == nullptr || !take_batch(bin, c)) {
-        close_current(bin, c);
-        if (!open_next(bin, c) || !take_batch(bin, c)) {
-            stats.add(Figure::exhausted);
-            return nullptr;
-        }
+    follow_epoch();
+    if (!refill(*in_force_, c)) {
+        stats.add(Figure::exhausted);
+        return nullptr;
     }
-    return bin.take();
+    return bin(c).take();
 }
 
-// Fills the stack from the current slab, so that the lowest address is taken first; slots on resident pages
-// before others. False where the slab has none.
-bool Heap::take_batch(Bin& bin, std::size_t c) {
-    Slab& slab = *bin.current;
-    const Word free = slab.free.get();
-    if (free == 0) return false;
+void Heap::begin() {
+    own_.home.set(home_of(epochs.current(), 0, number_));
+    put_in_force(own_);
+}
 
+void Heap::put_in_force(Bins& bins) {
+    in_force_ = &bins;
+    this_thread.bins = bins.of;
+    this_thread.home = bins.home.get();
+}
+
+void Heap::follow_epoch() {
+    if (in_force_ != &own_ || epoch_of(own_.home.get()) == static_cast<std::uint32_t>(epochs.current()))
+        return;
+    begin();
+}
+
+namespace {
+
+// The free slots to take first: those on pages that hold objects, or else on pages that have memory. None
+// where only slots without memory are free.
+Word ready_slots(const Slab& slab, std::size_t c) {
+    const Word free = slab.free.get();
+    const unsigned all_pages = static_cast<unsigned>(low_bits(region.pages_per_block(c)));
+    const unsigned resident = region.first_of_block(slab).resident.get();
+    const Word ready = resident == all_pages ? free : free & ~region.slots_on(c, all_pages & ~resident);
+    if (all_pages == 1 || ready == 0) return ready;
+    const unsigned empty = all_pages & ~region.pages_under(c, class_mask(c) & ~free);
+    const Word packed = empty == 0 ? ready : ready & ~region.slots_on(c, empty);
+    return packed != 0 ? packed : ready;
+}
+
+}  // namespace
+
+bool Heap::refill(Bins& bins, std::size_t c) {
+    if (refill_from_current(bins, c)) return true;
+    collect(kCollectSlabs);
+    if (refill_from_open(bins, c, true)) return true;
+    if (&bins == &own_ && reclaim.is_over_budget(c) && refill_from_closed(bins, c)) return true;
+    Bin& bin = bins[c];
+    if (bin.current != nullptr && bin.current->free.get() != 0) {
+        take_batch(bin, c, bin.current->free.get());
+        return true;
+    }
+    if (refill_from_open(bins, c, false)) return true;
+    if (relist(c) && &bins == &own_ && refill_from_closed(bins, c)) return true;
+    return refill_from_new(bins, c);
+}
+
+// Only slots that have memory.
+bool Heap::refill_from_current(Bins& bins, std::size_t c) {
+    Bin& bin = bins[c];
+    if (bin.current == nullptr) return false;
+    if (bin.current->home.load(std::memory_order_relaxed) != bins.home.get()) {
+        close_current(bin, c);
+        return false;
+    }
+    const Word ready = ready_slots(*bin.current, c);
+    if (ready == 0) return false;
+    take_batch(bin, c, ready);
+    return true;
+}
+
+bool Heap::refill_from_open(Bins& bins, std::size_t c, bool with_memory) {
+    Bin& bin = bins[c];
+    SlabNumber number = bin.first_open;
+    for (unsigned tries = 0; number != 0 && tries < kOpenTries; tries++) {
+        Slab& slab = region.slab(number);
+        number = slab.next.get();
+        // Those listed since the epoch was opened stand before all others.
+        if (slab.home.load(std::memory_order_relaxed) != bins.home.get()) return false;
+        const Word pick = with_memory ? ready_slots(slab, c) : slab.free.get();
+        if (pick == 0 || !make_current(bin, slab, c)) continue;
+        take_batch(bin, c, pick);
+        return true;
+    }
+    return false;
+}
+
+// The fullest that has free memory, as far as a bounded look tells. A sparse one that is left alone empties.
+bool Heap::refill_from_closed(Bins& bins, std::size_t c) {
+    Bin& bin = bins[c];
+    for (unsigned tries = 0; bin.first_open != 0 && tries < kClosedTries; tries++) {
+        Slab& slab = region.slab(bin.first_open);
+        if (slab.home.load(std::memory_order_relaxed) == bins.home.get()) break;
+        unlist(bin, slab);
+        list(list_for(bins, slab, c), slab);
+    }
+    unsigned tries = 0;
+    for (unsigned full = 0; full < kFullnesses; full++) {
+        for (SlabNumber number = bin.first_closed[full]; number != 0 && tries < kClosedTries; tries++) {
+            Slab& slab = region.slab(number);
+            number = slab.next.get();
+            const Word ready = ready_slots(slab, c);
+            if (ready == 0 || fullness(c, slab.room) != full) {
+                unlist(bin, slab);  // without free memory it waits for its next free
+                if (ready != 0) list(list_for(bins, slab, c), slab);
+            } else if (make_current(bin, slab, c)) {
+                join(bins, slab, c);
+                take_batch(bin, c, ready);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool Heap::refill_from_new(Bins& bins, std::size_t c) {
+    Slab* const first = region.acquire(c);
+    if (first == nullptr) return false;
+    step(Step::open_claimed);
+    open_block(bins, *first, c);
+    take_batch(bins[c], c, first->free.get());
+    return true;
+}
+
+// Fills the stack from slots of the current slab, so that the lowest address is taken first.
+void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
+    Slab& slab = *bin.current;
     Slab& first = region.first_of_block(slab);
     const unsigned all_pages = static_cast<unsigned>(low_bits(region.pages_per_block(c)));
     const unsigned resident = first.resident.get();
-    Word pick = free;
-    if (resident != all_pages) {
-        const Word ready = free & ~region.slots_on(c, all_pages & ~resident);
-        if (ready != 0) pick = ready;
-    }
     Word batch = 0;
     for (unsigned count = 0; pick != 0 && count < kBatch; count++, pick &= pick - 1) batch |= pick & -pick;
     if (resident != all_pages) {
@@ -48,7 +152,7 @@ bool Heap::take_batch(Bin& bin, std::size_t c) {
     }
     step(Step::take_resident);
 
-    slab.free.set(free & ~batch);
+    slab.free.set(slab.free.get() & ~batch);
     const unsigned count = popcount(batch);
     slab.room = static_cast<std::uint8_t>(slab.room - count);
     TSLAB_ASSERT(slab.owner_words_agree());
@@ -60,39 +164,39 @@ bool Heap::take_batch(Bin& bin, std::size_t c) {
         left &= ~bit(slot);
     }
     clock(count * class_size(c));
-    return true;
 }
 
-bool Heap::open_next(Bin& bin, std::size_t c) {
-    collect(kCollectSlabs);
-    if (open_listed(bin)) return true;
-    relist(c);
-    if (open_listed(bin)) return true;
-    Slab* const first = region.acquire(c);
-    if (first == nullptr) return false;
+// A listed slab takes the place of the current one. False where its block is being purged.
+bool Heap::make_current(Bin& bin, Slab& slab, std::size_t c) {
+    Slab& first = region.first_of_block(slab);
+    Slab* const old = bin.current;
+    const bool same_block = old != nullptr && &region.first_of_block(*old) == &first;
+    if (!same_block && !first.become_current(region.generation())) return false;
     step(Step::open_claimed);
-    open_block(bin, *first, c);
+    unlist(bin, slab);
+    bin.current = &slab;
+    if (old == nullptr) return true;
+    if (!same_block) region.first_of_block(*old).park(region.generation());
+    settle(*old, c);
     return true;
 }
 
-bool Heap::open_listed(Bin& bin) {
-    SlabNumber number = bin.first_listed;
-    for (unsigned tries = 0; number != 0 && tries < kOpenTries; tries++) {
-        Slab& slab = region.slab(number);
-        if (region.first_of_block(slab).become_current(region.generation())) {
-            step(Step::open_claimed);
-            unlist(bin, slab);
-            bin.current = &slab;
-            return true;
-        }
-        number = slab.next.get();
-    }
-    return false;
+// A closed slab's block joins the open epoch: what it still holds is packed among young objects, not pinned
+// by them.
+void Heap::join(Bins& bins, Slab& slab, std::size_t c) {
+    Slab& first = region.first_of_block(slab);
+    const unsigned count = region.slabs_per_block(c);
+    epochs.count_refilled(epoch_of(slab.home.load(std::memory_order_relaxed)), count);
+    stats.add(Figure::slabs_refilled, count);
+    for (unsigned i = 0; i < count; i++) (&first)[i].home.store(bins.home.get(), std::memory_order_relaxed);
 }
 
 // Takes over a block without an owner: its first slab becomes current, the others wait in the list.
-void Heap::open_block(Bin& bin, Slab& first, std::size_t c) {
-    for (unsigned i = region.slabs_per_block(c); i-- > 0;) {
+void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
+    Bin& bin = bins[c];
+    close_current(bin, c);
+    const unsigned count = region.slabs_per_block(c);
+    for (unsigned i = count; i-- > 0;) {
         Slab& slab = (&first)[i];
         const Word strayed = slab.remote_free.exchange(0, std::memory_order_relaxed);
         stats.add(Figure::double_frees, popcount(strayed));
@@ -101,10 +205,11 @@ void Heap::open_block(Bin& bin, Slab& first, std::size_t c) {
         slab.room = static_cast<std::uint8_t>(class_slots(c));
         slab.listed = false;
         slab.generation.set(region.generation());
-        settle_in(slab, this_thread.home);
-        if (i > 0) list(bin, slab);
+        settle_in(slab, bins.home.get());
+        if (i > 0) list(bin.first_open, slab);
     }
     bin.current = &first;
+    epochs.count_opened(epoch_of(bins.home.get()), count);
 }
 
 void Heap::close_current(Bin& bin, std::size_t c) {
@@ -112,7 +217,7 @@ void Heap::close_current(Bin& bin, std::size_t c) {
     if (slab == nullptr) return;
     bin.current = nullptr;
     region.first_of_block(*slab).park(region.generation());
-    settle(bin, *slab, c);
+    settle(*slab, c);
 }
 
 // Freeing
@@ -125,7 +230,7 @@ void Heap::free_slow(const Place& place) {
     slab.free.set(slab.free.get() | place.mask());
     slab.room++;
     const bool ticks = slab.room % 16 == 0;
-    settle(bins_[c], slab, c);
+    settle(slab, c);
     if (ticks) clock(16 * class_size(c));
 }
 
@@ -193,14 +298,28 @@ void Heap::fold(Slab& slab) {
         // A second free of one of these slots sees its bit here, or later its live bit gone.
         left = slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel) & ~freed;
     } while (left != 0);
-    settle(bins_[c], slab, c);
+    settle(slab, c);
 }
 
 // After slots of the slab became free: offers it for refill, or lets its block go.
-void Heap::settle(Bin& bin, Slab& slab, std::size_t c) {
+void Heap::settle(Slab& slab, std::size_t c) {
     TSLAB_ASSERT(slab.owner_words_agree());
-    if (&slab == bin.current || release_if_empty(bin, slab, c)) return;
-    if (!slab.listed && slab.room >= offer_at(c)) list(bin, slab);
+    Bins& bins = bins_of(slab.home.load(std::memory_order_relaxed));
+    if (&slab == bins[c].current || release_if_empty(bins[c], slab, c)) return;
+    if (!slab.listed && slab.room >= offer_at(c)) list(list_for(bins, slab, c), slab);
+}
+
+// Those of the domain it was opened for, while there is that domain.
+Bins& Heap::bins_of(Home home) {
+    if (domain_of(home) == 0) return own_;
+    Bins& bins = domain_bins(domain_of(home));
+    return bins.home.get() == home ? bins : own_;
+}
+
+SlabNumber& Heap::list_for(Bins& bins, const Slab& slab, std::size_t c) {
+    Bin& bin = bins[c];
+    const bool open = slab.home.load(std::memory_order_relaxed) == bins.home.get();
+    return open ? bin.first_open : bin.first_closed[fullness(c, slab.room)];
 }
 
 bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
@@ -214,33 +333,35 @@ bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
         if (each.pending_next.load(std::memory_order_relaxed) != 0) return false;
     }
     first.generation.set(region.generation());
+    const std::uint32_t epoch = epoch_of(slab.home.load(std::memory_order_relaxed));
+    epochs.count_released(epoch, count);
     for (unsigned i = 0; i < count; i++) {
         if ((&first)[i].listed) unlist(bin, (&first)[i]);
-        (&first)[i].home.store(
-            0, std::memory_order_release);  // pairs with relist: the generation is known first
+        // Pairs with relist: the generation is known first.
+        (&first)[i].home.store(home_of(epoch, 0, 0), std::memory_order_release);
     }
     step(Step::release_unowned);
     region.release(first);
     return true;
 }
 
-void Heap::list(Bin& bin, Slab& slab) {
+void Heap::list(SlabNumber& first, Slab& slab) {
     slab.listed = true;
     slab.previous = 0;
-    slab.next.set(bin.first_listed);
-    if (bin.first_listed != 0) region.slab(bin.first_listed).previous = region.number(slab);
-    bin.first_listed = region.number(slab);
+    slab.next.set(first);
+    if (first != 0) region.slab(first).previous = region.number(slab);
+    first = region.number(slab);
 }
 
 void Heap::unlist(Bin& bin, Slab& slab) {
     slab.listed = false;
     const SlabNumber next = slab.next.get();
-    if (slab.previous != 0) {
-        region.slab(slab.previous).next.set(next);
-    } else {
-        bin.first_listed = next;
-    }
     if (next != 0) region.slab(next).previous = slab.previous;
+    if (slab.previous != 0) return region.slab(slab.previous).next.set(next);
+    SlabNumber* first = &bin.first_open;
+    if (*first != region.number(slab)) first = bin.first_closed;
+    while (*first != region.number(slab)) first++;
+    *first = next;
 }
 
 void Heap::clock(std::size_t bytes) {
@@ -251,23 +372,37 @@ void Heap::clock(std::size_t bytes) {
 // Threads and processes that end or begin
 // ---------------------------------------------------------------------
 
-void Heap::abandon() {
+void Heap::empty(Bins& bins) {
     for (unsigned c = 0; c < kClasses; c++) {
-        Bin& bin = bins_[c];
+        Bin& bin = bins[c];
         close_current(bin, c);
         for (Held held = bin.pop(); held.slot != nullptr; held = bin.pop()) {
             Slab& slab = held.slab();
             slab.free.set(slab.free.get() | held.mask());
             slab.room++;
-            settle(bin, slab, c);
+            settle(slab, c);
         }
     }
+}
+
+void Heap::close_listed(Bins& bins) {
+    for (unsigned c = 0; c < kClasses; c++) {
+        while (bins[c].first_open != 0) {
+            Slab& slab = region.slab(bins[c].first_open);
+            unlist(bins[c], slab);
+            list(list_for(own_, slab, c), slab);
+        }
+    }
+}
+
+void Heap::abandon() {
+    empty(own_);
     step(Step::abandon_emptied);
 }
 
 bool Heap::is_valid() {
     for (unsigned c = 0; c < kClasses; c++) {
-        Bin& bin = bins_[c];
+        Bin& bin = (*in_force_)[c];
         for (unsigned i = 0; i < bin.held(); i++) {
             const Held held = bin.held_at(i);
             const Slab& slab = held.slab();
@@ -279,25 +414,35 @@ bool Heap::is_valid() {
             if (bin.current->listed || !bin.current->is_valid() || hold_of(state) != Hold::current)
                 return false;
         }
-        SlabNumber previous = 0;
-        for (SlabNumber number = bin.first_listed; number != 0; number = region.slab(number).next.get()) {
-            const Slab& slab = region.slab(number);
-            if (!slab.listed || slab.previous != previous || !slab.is_valid() || slab.size_class != c)
-                return false;
-            if (slab.room < offer_at(c)) return false;
-            previous = number;
+        if (!list_is_valid(bin.first_open, c)) return false;
+        for (const SlabNumber first : bin.first_closed) {
+            if (!list_is_valid(first, c)) return false;
         }
     }
     return true;
 }
 
+bool Heap::list_is_valid(SlabNumber first, std::size_t c) const {
+    SlabNumber previous = 0;
+    for (SlabNumber number = first; number != 0; number = region.slab(number).next.get()) {
+        const Slab& slab = region.slab(number);
+        if (!slab.listed || slab.previous != previous || !slab.is_valid() || slab.size_class != c)
+            return false;
+        if (slab.room < offer_at(c) || heap_of(slab.home.load(std::memory_order_relaxed)) != number_)
+            return false;
+        previous = number;
+    }
+    return true;
+}
+
 // In a forked child: takes over blocks of threads that it does not have. Their lists and stacks may have been
-// copied half-changed, so only the words of the slabs count: what is not live is free.
-void Heap::relist(std::size_t c) {
+// copied half-changed, so only the words of the slabs count: what is not live is free. Whether there were
+// any.
+bool Heap::relist(std::size_t c) {
     const std::uint32_t now = region.generation();
     for (unsigned i = 0; i < kRelistBlocks; i++) {
         Slab* const first = region.next_unlisted(c);
-        if (first == nullptr) return;
+        if (first == nullptr) return i > 0;
         const Home home = first->home.load(std::memory_order_acquire);  // pairs with release_if_empty
         const bool nobodys = heap_of(home) == 0;
         if (nobodys ? first->generation.get() == now : !heaps.is_void(heap_of(home))) continue;
@@ -308,15 +453,16 @@ void Heap::relist(std::size_t c) {
                                                  std::memory_order_relaxed);
         }
         for (unsigned k = 0; k < region.slabs_per_block(c); k++) {
-            relist_slab(first[k], c, nobodys ? 0 : home_of(epoch_of(home), number_));
+            relist_slab(first[k], c, home_of(epoch_of(home), 0, nobodys ? 0 : number_));
         }
         if (nobodys) {
             region.release(*first);
-        } else if (!release_if_empty(bins_[c], *first, c)) {
-            for (unsigned k = 0; k < region.slabs_per_block(c); k++) settle(bins_[c], first[k], c);
+        } else if (!release_if_empty(own_[c], *first, c)) {
+            for (unsigned k = 0; k < region.slabs_per_block(c); k++) settle(first[k], c);
         }
         stats.add(Figure::slabs_relisted, region.slabs_per_block(c));
     }
+    return true;
 }
 
 // Other threads of the child may be freeing into the slab meanwhile.
@@ -354,6 +500,7 @@ Heap* Heaps::acquire() {
     stats.add(Figure::heaps_created);
     Heap& heap = at(made + 1);
     heap.number_ = made + 1;
+    heap.in_force_ = &heap.own_;
     return &heap;
 }
 

@@ -1,20 +1,32 @@
 // One thread's slabs. The owner takes from them and frees into them without atomic swaps; others free into
 // remote_free and queue the slab here.
 //
-//   a slab is listed  <=>  owned, not current, room >= offer_at(class)
+//   a slab is listed  =>  owned, not current, room >= offer_at(class); once only
 //   a bin's stack     holds only slots whose live bit and free bit are clear
+//   an open slab      is one whose home is its bins': young objects share slabs with young ones
+//
+// Where the next slots come from, in order: the current slab and other open ones, as far as they have memory;
+// where closed slabs keep more free memory than the budget, the fullest of them; free slots without memory; a
+// slab that was released, or a new one.
 #pragma once
 
+#include "epoch.h"
 #include "misuse.h"
-#include "region.h"
 
 namespace tslab {
 
 inline constexpr unsigned kStackSlots = 27;    // a bin fills 512 bytes
 inline constexpr unsigned kBatch = 16;         // slots a refill takes at most
 inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most
-inline constexpr unsigned kOpenTries = 2;      // listed slabs a refill tries before it asks the region
+inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others
+inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at most
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
+
+inline constexpr unsigned kFullnesses = 8;  // closed slabs are told apart by so many; 0 is the fullest
+
+constexpr unsigned fullness(std::size_t c, unsigned room) {
+    return room * kFullnesses / (class_slots(c) + 1);
+}
 
 // A held slot: its address, and its slab's address with the slot's number in the low six bits.
 struct Held {
@@ -63,8 +75,9 @@ class alignas(kCacheLine) Bin {
     std::uint64_t taken() const { return word_.get() >> 16; }
     unsigned held() const { return bytes_in_use(word_.get()) / unsigned{sizeof(Held)}; }
 
-    Slab* current{};            // owner
-    SlabNumber first_listed{};  // owner
+    Slab* current{};          // owner
+    SlabNumber first_open{};  // owner: slabs of the open epoch with room, the last listed first
+    SlabNumber first_closed[kFullnesses]{};  // owner: of closed epochs, by how full they were when listed
 
   private:
     static constexpr std::uint64_t kOneTaken = 1 << 16;
@@ -79,18 +92,39 @@ class alignas(kCacheLine) Bin {
 
 static_assert(sizeof(Bin) == 512, "a bin is found by a shift");
 
+// What a heap takes from: its own for the process's epochs, and others for the domains it has.
+struct Bins {
+    Bin& operator[](std::size_t c) { return of[c]; }
+
+    Shared<Home> home;  // owner: of the slabs opened for it now; 0 while it is not in use
+    Bin of[kClasses];
+};
+
 using HeapNumber = std::uint32_t;  // 1 and up; 0 is none
 
 class alignas(kCacheLine) Heap {
   public:
-    TSLAB_HOT Bin& bin(std::size_t c) { return bins_[c]; }
     HeapNumber number() const { return number_; }
+    Bin& bin(std::size_t c) { return (*in_force_)[c]; }
+    Bins& own_bins() { return own_; }
 
-    // Owner only, as all without `_remote`. A slot of class c, from a slab: null where none can be had.
+    // Owner only, as all without `_remote`. This thread's from here on, and back to it from a domain's.
+    void begin();
+    // What this thread takes from, from here on.
+    void put_in_force(Bins& bins);
+    Bins& in_force() const { return *in_force_; }
+
+    // A slot of class c, from a slab: null where none can be had.
     TSLAB_COLD void* take_slow(std::size_t c);
     // A live slot becomes free.
     TSLAB_COLD void free_slow(const Place& place);
-    // Leaves the heap as the next owner may have it: no held slots, no current slab.
+    // Puts held slots back and parks what is current, so that nothing is taken from these slabs unless opened
+    // again.
+    TSLAB_COLD void empty(Bins& bins);
+    // The slabs that a domain's bins list become closed slabs of the heap's own. The bins are empty and their
+    // home is not the slabs' any more.
+    TSLAB_COLD void close_listed(Bins& bins);
+    // Leaves the heap as the next owner may have it.
     TSLAB_COLD void abandon();
 
     // Any thread: a live slot of a slab that this thread does not own.
@@ -107,31 +141,46 @@ class alignas(kCacheLine) Heap {
   private:
     friend class Heaps;
 
-    bool take_batch(Bin& bin, std::size_t c);
-    bool open_next(Bin& bin, std::size_t c);
-    bool open_listed(Bin& bin);
-    void open_block(Bin& bin, Slab& first, std::size_t c);
+    void follow_epoch();
+    bool refill(Bins& bins, std::size_t c);
+    bool refill_from_current(Bins& bins, std::size_t c);
+    bool refill_from_open(Bins& bins, std::size_t c, bool with_memory);
+    bool refill_from_closed(Bins& bins, std::size_t c);
+    bool refill_from_new(Bins& bins, std::size_t c);
+    void take_batch(Bin& bin, std::size_t c, Word pick);
+    bool make_current(Bin& bin, Slab& slab, std::size_t c);
+    void join(Bins& bins, Slab& slab, std::size_t c);
+    void open_block(Bins& bins, Slab& first, std::size_t c);
     void close_current(Bin& bin, std::size_t c);
-    void relist(std::size_t c);
+    bool relist(std::size_t c);
     void relist_slab(Slab& slab, std::size_t c, Home home);
     void fold(Slab& slab);
-    void settle(Bin& bin, Slab& slab, std::size_t c);
+    void settle(Slab& slab, std::size_t c);
     bool release_if_empty(Bin& bin, Slab& slab, std::size_t c);
-    void list(Bin& bin, Slab& slab);
+    Bins& bins_of(Home home);
+    SlabNumber& list_for(Bins& bins, const Slab& slab, std::size_t c);
+    void list(SlabNumber& first, Slab& slab);
     void unlist(Bin& bin, Slab& slab);
+    bool list_is_valid(SlabNumber first, std::size_t c) const;
     void clock(std::size_t bytes);
     static void settle_in(Slab& slab, Home home);
     static void enqueue_remote(Slab& slab);
 
     HeapNumber number_{};                // fixed
     Shared<HeapNumber> next_abandoned_;  // whoever abandons it
+    Bins* in_force_{};                   // owner: what it takes from now, its own or a domain's
     SlabNumber collecting_{};            // owner: those taken off it, still to be folded
     std::size_t clock_bytes_{};          // owner: allocated and freed since the last tick
     // any: slabs whose remote_free left zero. On a line of its own: other threads write it while the owner
     // refills.
     alignas(kCacheLine) std::atomic<SlabNumber> pending_{};
-    Bin bins_[kClasses];  // owner
+    Bins own_;  // owner
 };
+
+// The bins of a domain by its number, 1 and up: memory that is zero until it is first used.
+inline Bins& domain_bins(std::uint32_t domain) {
+    return reinterpret_cast<Bins*>(region.domain_memory())[domain - 1];
+}
 
 // All heaps there are. A heap is made once and never unmade; one whose thread ended waits to be adopted.
 class Heaps {
@@ -158,11 +207,13 @@ class Heaps {
 
 TSLAB_INTERNAL extern constinit Heaps heaps;
 
-// What a thread knows of itself.
+// What a thread knows of itself. The first two are all that the fast path asks; where every call of the
+// thread is to leave it, they are null and kNowhere although there is a heap.
 struct Thread {
+    Bin* bins = nullptr;   // of the heap's bins in force
+    Home home = kNowhere;  // theirs: a slab of this home is this thread's, and of the open epoch
     Heap* heap = nullptr;
-    Home home = kNowhere;  // a slab of this home is this thread's, and of the open epoch
-    bool gone = false;     // its destructors have run: it takes nothing any more
+    bool gone = false;  // its destructors have run: it takes nothing any more
 };
 
 TSLAB_INTERNAL extern constinit thread_local Thread this_thread;

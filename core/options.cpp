@@ -56,17 +56,39 @@ bool parse(const char* text, const char*& value, Bounds) {
 void rule(Line& line, const char*, Bounds) { line.text("a list of program names"); }
 void show(Line& line, const char* value) { line.text(value != nullptr ? value : "none"); }
 
-constexpr const char* kOnMisuseNames[] = {"report", "ignore", "abort"};
+bool parse(const char* text, Percentage& value, Bounds) {
+    unsigned number = 0;
+    const char* at = text;
+    for (; *at >= '0' && *at <= '9' && number <= 100; at++)
+        number = number * 10 + static_cast<unsigned>(*at - '0');
+    if (*at == '%' && at != text) at++;
+    if (at == text || *at != 0 || number > 100) return false;
+    value.value = number;
+    return true;
+}
+void rule(Line& line, Percentage, Bounds) { line.text("a percentage from 0 to 100"); }
+void show(Line& line, Percentage value) { line.number(value.value).text("%"); }
 
-bool parse(const char* text, OnMisuse& value, Bounds) {
+template <typename T>
+bool parse_name(const char* text, const char* const (&names)[3], T& value) {
     for (unsigned i = 0; i < 3; i++) {
-        if (strcmp(text, kOnMisuseNames[i]) == 0) {
-            value = static_cast<OnMisuse>(i);
+        if (strcmp(text, names[i]) == 0) {
+            value = static_cast<T>(i);
             return true;
         }
     }
     return false;
 }
+
+constexpr const char* kReclaimingNames[] = {"off", "normal", "eager"};
+
+bool parse(const char* text, Reclaiming& value, Bounds) { return parse_name(text, kReclaimingNames, value); }
+void rule(Line& line, Reclaiming, Bounds) { line.text("off, normal or eager"); }
+void show(Line& line, Reclaiming value) { line.text(kReclaimingNames[static_cast<unsigned>(value)]); }
+
+constexpr const char* kOnMisuseNames[] = {"report", "ignore", "abort"};
+
+bool parse(const char* text, OnMisuse& value, Bounds) { return parse_name(text, kOnMisuseNames, value); }
 void rule(Line& line, OnMisuse, Bounds) { line.text("report, ignore or abort"); }
 void show(Line& line, OnMisuse value) { line.text(kOnMisuseNames[static_cast<unsigned>(value)]); }
 

@@ -11,6 +11,10 @@ inline constexpr std::size_t kMiB = std::size_t{1} << 20;
 inline constexpr std::size_t kTiB = std::size_t{1} << 40;
 
 enum class OnMisuse : unsigned char { report, ignore, abort };
+enum class Reclaiming : unsigned char { off, normal, eager };
+struct Percentage {
+    unsigned value;
+};
 
 // clang-format off
 // kind, field, name, default, least, largest, help. Least and largest bound sizes only.
@@ -27,6 +31,12 @@ enum class OnMisuse : unsigned char { report, ignore, abort };
         "smallest request served, in bytes") \
     row(Size, max_size, "TSLAB_MAX_SIZE", kMaxServed, 1, kMaxServed, \
         "largest request served, in bytes") \
+    row(Size, epoch_bytes, "TSLAB_EPOCH_BYTES", 0, 0, kTiB, \
+        "bytes allocated and freed in an epoch; 0: as many as suit the memory in use") \
+    row(Percent, budget, "TSLAB_BUDGET", Percentage{6}, 0, 0, \
+        "free memory that closed epochs may keep before it is used again, in percent of live bytes") \
+    row(Purging, reclaim, "TSLAB_RECLAIM", Reclaiming::normal, 0, 0, \
+        "give empty pages back: off, normal, or eager, at the first visit that finds them empty") \
     row(Names, only, "TSLAB_ONLY", nullptr, 0, 0, \
         "serve only programs of these names: comma-separated, a final * matches any rest") \
     row(Names, exclude, "TSLAB_EXCLUDE", nullptr, 0, 0, \
@@ -42,6 +52,8 @@ using Flag = bool;
 using Size = std::size_t;
 using Names = const char*;
 using Misuse = OnMisuse;
+using Purging = Reclaiming;
+using Percent = Percentage;
 }  // namespace option_types
 
 struct Options {

@@ -30,6 +30,9 @@ std::size_t address_space_limit();
 
 int process_id();
 
+// Milliseconds on a clock that never jumps, a few of them coarse. clock_gettime(2), CLOCK_MONOTONIC_COARSE.
+std::uint64_t monotonic_ms();
+
 // The name this process was started by and the file it runs, without their folders. Copies at most `room - 1`
 // bytes and a final 0; empty where unknown.
 void started_name(char* name, std::size_t room);

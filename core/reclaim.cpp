@@ -1,5 +1,6 @@
 #include "reclaim.h"
 
+#include "options.h"
 #include "os.h"
 
 namespace tslab {
@@ -56,8 +57,11 @@ class Run {
         const auto pages = static_cast<std::size_t>(end_ - start_) / region.page_bytes();
         stats.add(Figure::pages_purged, pages);
         stats.subtract(Figure::resident_pages, pages);
+        purged_bytes_ += pages * region.page_bytes();
         return true;
     }
+
+    std::size_t purged_bytes() const { return purged_bytes_; }
 
   private:
     struct Claim {
@@ -69,6 +73,7 @@ class Run {
     bool may_begin_;
     std::byte* start_ = nullptr;
     std::byte* end_ = nullptr;
+    std::size_t purged_bytes_ = 0;
     Claim claims_[kVisitsPerTick];
     unsigned count_ = 0;
 };
@@ -107,9 +112,8 @@ void finish(Run& run, std::atomic<bool>& off) {
 }  // namespace
 
 // Pages that were given back and are soon taken again cost two system calls' worth of time and save nothing:
-// the more of them there are, the longer the next pass takes.
-void Reclaim::end_pass() {
-    pass_bytes_ = 0;
+// the more of them there are, the longer it is to the next sweep.
+void Reclaim::end_sweep() {
     sweeps_.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t purged = stats.get(Figure::pages_purged);
     const std::uint64_t retaken = stats.get(Figure::pages_retaken);
@@ -122,13 +126,49 @@ void Reclaim::end_pass() {
     } else if (patience_ > 1) {
         patience_ /= 2;
     }
+    if (options.reclaim == Reclaiming::eager) patience_ = 1;
+    passes_to_sweep_ = patience_;
+}
+
+void Reclaim::end_pass() {
+    pass_bytes_ = 0;
+    if (passes_to_sweep_ == 0) end_sweep();
+    const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
+    const bool large = kept_bytes_ > kLargeGain && kept_bytes_ > resident / 4;
+    if (large && passes_to_sweep_ > kPatienceForGain) passes_to_sweep_ = kPatienceForGain;
+    passes_to_sweep_--;
+    kept_bytes_ = 0;
+}
+
+void Reclaim::end_class() {
+    const bool any = in_use_.resident_bytes > in_use_.live_bytes;
+    const std::size_t kept = any ? in_use_.resident_bytes - in_use_.live_bytes : 0;
+    const std::size_t budget =
+        in_use_.live_bytes / 100 * options.budget.value + kBudgetSpans * class_span(class_);
+    const std::uint32_t mask = std::uint32_t{1} << class_;
+    kept_bytes_ += kept;
+    const std::uint32_t seen = over_budget_.load(std::memory_order_relaxed);
+    over_budget_.store(kept > budget ? seen | mask : seen & ~mask, std::memory_order_relaxed);
+    in_use_ = {};
+}
+
+void Reclaim::add_up(const Slab& first) {
+    const unsigned resident = first.resident.get();
+    if (resident == 0) return;
+    in_use_.resident_bytes += popcount(resident) * region.page_bytes();
+    for (unsigned i = 0; i < region.slabs_per_block(class_); i++) {
+        const Slab& slab = (&first)[i];
+        const Word live = slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed);
+        in_use_.live_bytes += popcount(live) * class_size(class_);
+    }
 }
 
 // Moves the cursor to the next block. False at the end of a pass, or where the next one may not begin yet.
 bool Reclaim::find_block() {
     while (index_ >= region.opened(class_)) {
         const bool ends_pass = class_ == kClasses - 1;
-        if (ends_pass && pass_bytes_ < kLeastPassBytes * patience_) return false;
+        if (ends_pass && pass_bytes_ < kLeastPassBytes) return false;
+        end_class();
         index_ = 0;
         class_ = (class_ + 1) % kClasses;
         if (!ends_pass) continue;
@@ -140,11 +180,14 @@ bool Reclaim::find_block() {
 
 bool Reclaim::tick(std::size_t bytes) {
     if (!begin_walk()) return false;
+    epochs.clock(bytes);
     pass_bytes_ += bytes;
     call_bytes_ += bytes;
-    visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor / patience_);
+    visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor);
+    const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
+    const bool eager = options.reclaim == Reclaiming::eager;
     Run run(call_bytes_ >= kBytesPerCall);
-    for (unsigned visits = 0; visits < kVisitsPerTick && !off_.load(std::memory_order_relaxed);) {
+    for (unsigned visits = 0; visits < kVisitsPerTick;) {
         if (!find_block()) {
             if (visit_bytes_ > 0) visit_bytes_ = 0;
             break;
@@ -156,7 +199,8 @@ bool Reclaim::tick(std::size_t bytes) {
         index_ += slabs;
         visits += slabs;
         visit_bytes_ -= static_cast<std::int64_t>(popcount(first.resident.get()) * region.page_bytes());
-        visit(class_, first, false, run);
+        add_up(first);
+        if (purges && passes_to_sweep_ == 0) visit(class_, first, eager, run);
     }
     if (!run.is_empty()) {
         call_bytes_ -= kBytesPerCall;
@@ -166,17 +210,27 @@ bool Reclaim::tick(std::size_t bytes) {
     return true;
 }
 
-std::size_t Reclaim::purge_now() {
-    const std::uint64_t pages_before = stats.get(Figure::pages_purged);
+template <typename Wanted>
+std::size_t Reclaim::purge(Wanted wanted) {
     Run run(true);
     for (unsigned c = 0; c < kClasses; c++) {
         for (std::uint32_t index = 0; index < region.opened(c); index += region.slabs_per_block(c)) {
             Slab& first = region.slab_at(c, index);
+            if (!wanted(first)) continue;
             while (!off_.load(std::memory_order_relaxed) && visit(c, first, true, run)) finish(run, off_);
         }
     }
     finish(run, off_);
-    return (stats.get(Figure::pages_purged) - pages_before) * region.page_bytes();
+    return run.purged_bytes();
+}
+
+std::size_t Reclaim::purge_now() {
+    return purge([](const Slab&) { return true; });
+}
+
+std::size_t Reclaim::purge_epoch(std::uint32_t epoch) {
+    return purge(
+        [epoch](const Slab& first) { return epoch_of(first.home.load(std::memory_order_relaxed)) == epoch; });
 }
 
 }  // namespace tslab

@@ -1,5 +1,7 @@
 // Gives pages without a live or held slot back to the kernel, little by little, on a clock of bytes: one
-// cursor walks the blocks of every class in turn, and a page found empty by two visits in a row is purged.
+// cursor walks the blocks of every class in turn, and a page found empty by two sweeps in a row is purged. A
+// sweep is a pass that looks for empty pages; those between, where sweeps were in vain, only add up what is
+// in use, which says of each class whether it keeps more free memory than the budget.
 //
 //   slabs visited by a tick      <= kVisitsPerTick and one block
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick
@@ -8,7 +10,7 @@
 //   bytes clocked by a full pass >= kLeastPassBytes
 #pragma once
 
-#include "region.h"
+#include "epoch.h"
 
 namespace tslab {
 
@@ -18,6 +20,11 @@ inline constexpr unsigned kVisitsPerTick = 64;
 inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
 inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
+// Patience is less where more is at stake: free memory of this much, and of a quarter of all.
+inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
+inline constexpr unsigned kPatienceForGain = 2;
+// Of a class: what a few slabs that are being filled may leave free.
+inline constexpr std::size_t kBudgetSpans = 2;
 
 class Reclaim {
   public:
@@ -25,32 +32,55 @@ class Reclaim {
     // while another thread is at it.
     TSLAB_COLD bool tick(std::size_t bytes);
 
-    // Purges every page that is empty now; takes time in proportion to the slabs. Returns the bytes given
-    // back.
+    // Purges every page that is empty now, or those of one epoch; takes time in proportion to the slabs.
+    // Returns the bytes given back.
     TSLAB_COLD std::size_t purge_now();
+    TSLAB_COLD std::size_t purge_epoch(std::uint32_t epoch);
+
+    // Whether slots of the class that are free, and have memory, came to more than the budget when it was
+    // last added up.
+    bool is_over_budget(std::size_t c) const {
+        return (over_budget_.load(std::memory_order_relaxed) >> c & 1) != 0;
+    }
 
     // In a forked child: a walk that was under way when the process was copied is nobody's, and where it
     // stood may have been copied half-written.
     void begin_generation() {
         class_ = 0;
         index_ = 0;
+        in_use_ = {};
         walking_.store(false, std::memory_order_relaxed);
     }
 
     std::uint64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
 
   private:
+    // What a class was found to have, so far in this pass.
+    struct InUse {
+        std::size_t resident_bytes;
+        std::size_t live_bytes;
+    };
+
     bool find_block();
+    void add_up(const Slab& first);
+    void end_class();
     void end_pass();
+    void end_sweep();
+    template <typename Wanted>
+    std::size_t purge(Wanted wanted);
     bool begin_walk() { return !walking_.exchange(true, std::memory_order_acquire); }
     void end_walk() { walking_.store(false, std::memory_order_release); }
 
-    std::atomic<bool> walking_{};          // any; a try-lock: nobody waits for it
-    std::atomic<bool> off_{};              // any: the kernel refused once
-    std::atomic<std::uint64_t> sweeps_{};  // who walks: full passes
-    unsigned class_{};                     // who walks, as all below: where the cursor stands
+    std::atomic<bool> walking_{};               // any; a try-lock: nobody waits for it
+    std::atomic<bool> off_{};                   // any: the kernel refused once
+    std::atomic<std::uint64_t> sweeps_{};       // who walks: those completed
+    std::atomic<std::uint32_t> over_budget_{};  // who walks: a bit for each class
+    unsigned class_{};                          // who walks, as all below: where the cursor stands
     std::uint32_t index_{};
-    unsigned patience_{1};             // passes take this much longer, up to kMostPatience
+    InUse in_use_{};                   // of class_
+    std::size_t kept_bytes_{};         // free memory of the classes that this pass has seen
+    unsigned patience_{1};             // one in so many passes is a sweep, up to kMostPatience
+    unsigned passes_to_sweep_{};       // 0: this one is
     std::uint64_t purged_before_{};    // pages, when the last pass ended
     std::uint64_t retaken_before_{};   // pages, when the last pass ended
     std::uint64_t recently_purged_{};  // pages, of older passes less and less

@@ -12,6 +12,7 @@ constexpr std::size_t kLeastRange = std::size_t{64} << 10;  // whole slabs, whol
 constexpr std::size_t kSlotStep = std::size_t{1} << 20;
 constexpr std::size_t kSlabStep = std::size_t{128} << 10;
 constexpr std::size_t kLargestStep = std::size_t{32} << 20;
+constexpr std::size_t kMostDomainBytes = std::size_t{128} << 20;
 constexpr std::size_t kAlignment = kLeastRange;
 constexpr std::size_t kLeastSkewedRange = std::size_t{64} << 20;
 constexpr std::size_t kLeastTableSkewedRange = std::size_t{4} << 30;
@@ -94,6 +95,7 @@ void Region::fit_into(std::size_t limit) {
         part += std::size_t{1} << class_shift_;
     }
     heaps_.cut();
+    domains_.cut();
 }
 
 bool Region::gave_up(const void* pointer) const {
@@ -107,7 +109,8 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
     const std::size_t range = bytes / kClasses;
     if (range < kLeastRange || page_bytes > kLeastRange) return false;
     const std::size_t heap_bytes = bytes / 16 < kLargestStep * 512 ? bytes / 16 : kLargestStep * 512;
-    const std::size_t beside = all_descriptor_bytes(range) + heap_bytes;
+    const std::size_t domain_bytes = heap_bytes < kMostDomainBytes ? heap_bytes : kMostDomainBytes;
+    const std::size_t beside = all_descriptor_bytes(range) + heap_bytes + domain_bytes;
     if (bytes + beside + 2 * kAlignment > limit) return false;
 
     void* slots = os::reserve(bytes + kAlignment);
@@ -149,6 +152,7 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
         at += descriptor_bytes(c, range);
     }
     heaps_.start(at, heap_bytes, kSlabStep);
+    domains_.start(at + heap_bytes, domain_bytes, kSlabStep);
     base_ = reinterpret_cast<std::uintptr_t>(base);
     size_ = bytes;
     reserved_bytes_ = bytes + beside + 2 * kAlignment;

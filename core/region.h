@@ -156,6 +156,9 @@ class Region {
     // Whether the first `bytes` of the memory for heaps can be used; where they are.
     bool reach_heaps(std::size_t bytes) { return reach(heaps_, bytes); }
     std::byte* heap_memory() const { return heaps_.at(); }
+    // The same for what domains take from.
+    bool reach_domains(std::size_t bytes) { return reach(domains_, bytes); }
+    std::byte* domain_memory() const { return domains_.at(); }
     std::byte* base() const { return reinterpret_cast<std::byte*>(base_); }
     std::size_t size() const { return size_; }
     std::size_t metadata_bytes() const;
@@ -203,6 +206,7 @@ class Region {
     Slab* slabs_ = nullptr;
     Word page_slots_[kClasses][8]{};
     Prefix heaps_;
+    Prefix domains_;
     std::size_t reserved_bytes_ = 0;
     std::atomic<std::uint32_t> generation_{1};  // any
     std::atomic<std::uint32_t> growing_{};      // any: threads that are growing a prefix

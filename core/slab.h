@@ -6,14 +6,22 @@
 
 namespace tslab {
 
-// Where a slab belongs: the epoch it was opened in and the heap that owns it. 0 is nobody's; no slab is ever
-// at kNowhere, where threads without a heap are.
+// Where a slab belongs: the epoch it was opened or last refilled in, the domain it was opened for (0: none)
+// and the heap that owns it (0: nobody). No slab is ever at kNowhere, where threads without a heap are. Of an
+// epoch's number the low 32 bits are kept: two that agree in them are so far apart that a slab of one counted
+// to the other does no more than share it.
 using Home = std::uint64_t;
 inline constexpr Home kNowhere = ~Home{0};
 inline constexpr unsigned kHeapBits = 20;
-constexpr Home home_of(std::uint64_t epoch, std::uint32_t heap) { return epoch << kHeapBits | heap; }
+inline constexpr unsigned kDomainBits = 12;
+constexpr Home home_of(std::uint64_t epoch, std::uint32_t domain, std::uint32_t heap) {
+    return (epoch << kDomainBits | domain) << kHeapBits | heap;
+}
 constexpr std::uint32_t heap_of(Home home) { return home & ((1u << kHeapBits) - 1); }
-constexpr std::uint64_t epoch_of(Home home) { return home >> kHeapBits; }
+constexpr std::uint32_t domain_of(Home home) { return home >> kHeapBits & ((1u << kDomainBits) - 1); }
+constexpr std::uint32_t epoch_of(Home home) {
+    return static_cast<std::uint32_t>(home >> (kHeapBits + kDomainBits));
+}
 
 // Who may take slots from a block and who may purge its pages, stamped with the fork generation it was said
 // in: a forked child has none of the threads that hold something under an earlier one.
@@ -45,7 +53,7 @@ inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
 struct alignas(kCacheLine) Slab {
     Shared<Word> live;                       // owner: slots the program has
     std::atomic<Word> remote_free{};         // any: live slots that other threads have freed
-    std::atomic<Home> home{};                // owner; does not change while a slot is live
+    std::atomic<Home> home{};                // owner; its heap does not change while a slot is live
     Shared<Word> free;                       // owner: slots ready to be taken
     std::atomic<State> state{};              // any; of the whole block, in its first slab
     std::atomic<SlabNumber> pending_next{};  // whoever put the slab on the pending stack, then its owner

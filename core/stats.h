@@ -14,6 +14,10 @@ namespace tslab {
     row(heaps_created, "heaps made") \
     row(heaps_adopted, "heaps of ended threads taken over by new ones") \
     row(slabs_relisted, "slabs of threads that a forked child does not have, taken over") \
+    row(slabs_refilled, "slabs of closed epochs taken from again") \
+    row(epochs_opened, "epochs of the process opened after the first") \
+    row(slabs_judged, "slabs opened in epochs of which it is known how many drained") \
+    row(slabs_drained, "of these, slabs empty two epochs after theirs had closed") \
     row(exhausted, "requests in range forwarded because no slot could be had") \
     row(resident_pages, "pages that hold or held slots and were not given back") \
     row(pages_purged, "pages given back to the kernel") \

@@ -176,7 +176,7 @@ TEST_CASE("an owner whose listed slab is claimed takes another", "[interleaving]
         }
     }
     Bin& bin = own_heap().bin(c);
-    SlabNumber number = bin.first_listed;
+    SlabNumber number = bin.first_open;
     while (number != 0 && !region.first_of_block(region.slab(number)).become_claimed(region.generation())) {
         number = region.slab(number).next.get();
     }
@@ -258,7 +258,7 @@ TEST_CASE("a slab is nobody's while a thread without a heap frees into it", "[in
     void* const slot = slots[1500];
     put_all(slots);
     Slab& slab = slab_of(slot);
-    REQUIRE(slab.home.load() == 0);
+    REQUIRE(heap_of(slab.home.load()) == 0);
     // As such a thread may have read it before it was freed.
     const Word live = slab.live.get();
     slab.live.set(region.locate(slot).mask());

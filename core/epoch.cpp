@@ -1,0 +1,77 @@
+#include "epoch.h"
+
+#include "options.h"
+#include "os.h"
+
+namespace tslab {
+
+constinit Epochs epochs;
+
+void Epochs::start() { current_.store(open_record(0), std::memory_order_relaxed); }
+
+std::uint64_t Epochs::open() { return open_record(current()); }
+
+std::uint64_t Epochs::open_record(std::uint64_t before) {
+    std::uint64_t epoch = 0;
+    // A slab's home keeps the low half of the number, of which 0 is nobody's.
+    do epoch = last_.fetch_add(1, std::memory_order_relaxed) + 1;
+    while (static_cast<std::uint32_t>(epoch) == 0);
+    EpochRecord& record = records_[epoch % kEpochRecords];
+    record.epoch.store(0, std::memory_order_relaxed);
+    record.before.set(before);
+    record.opened_ms.set(os::monotonic_ms());
+    record.closed_ms.set(0);
+    record.opened.store(0, std::memory_order_relaxed);
+    record.released.store(0, std::memory_order_relaxed);
+    record.refilled.store(0, std::memory_order_relaxed);
+    for (Shared<Word>& word : record.label) word.set(0);
+    record.epoch.store(epoch, std::memory_order_release);  // pairs with record()
+    return epoch;
+}
+
+std::uint64_t Epochs::advance() {
+    std::uint64_t before = current();
+    const std::uint64_t epoch = open_record(before);
+    while (before < epoch && !current_.compare_exchange_weak(before, epoch, std::memory_order_relaxed)) {
+    }
+    clocked_.set(0);
+    close(before < epoch ? before : epoch);
+    stats.add(Figure::epochs_opened);
+    judge(records_[epoch % kEpochRecords]);
+    return current();
+}
+
+void Epochs::close(std::uint64_t epoch) {
+    EpochRecord* const of = record(epoch);
+    if (of != nullptr && of->closed_ms.get() == 0) of->closed_ms.set(os::monotonic_ms());
+}
+
+// The drain rate: of the slabs of an epoch, how many were empty by the time that two more epochs had passed.
+void Epochs::judge(const EpochRecord& newest) {
+    const EpochRecord* of = &newest;
+    for (unsigned back = 0; back < 3 && of != nullptr; back++) of = record(of->before.get());
+    if (of == nullptr) return;
+    const std::uint32_t opened = of->opened.load(std::memory_order_relaxed);
+    const std::uint32_t released = of->released.load(std::memory_order_relaxed);
+    stats.add(Figure::slabs_judged, opened);
+    stats.add(Figure::slabs_drained, released < opened ? released : opened);
+}
+
+std::size_t Epochs::length() const {
+    if (options.epoch_bytes != 0) return options.epoch_bytes;
+    const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
+    return kEpochFactor * resident > kLeastEpochBytes ? kEpochFactor * resident : kLeastEpochBytes;
+}
+
+EpochRecord* Epochs::record(std::uint64_t epoch) {
+    EpochRecord& at = records_[epoch % kEpochRecords];
+    const std::uint64_t found = at.epoch.load(std::memory_order_acquire);  // pairs with open_record
+    return found != 0 && static_cast<std::uint32_t>(found) == static_cast<std::uint32_t>(epoch) ? &at
+                                                                                                : nullptr;
+}
+
+void Epochs::count(std::uint32_t epoch, Count which, unsigned slabs) {
+    if (EpochRecord* const of = record(epoch)) (of->*which).fetch_add(slabs, std::memory_order_relaxed);
+}
+
+}  // namespace tslab

@@ -1,0 +1,71 @@
+// Windows of allocation time. The process has one open epoch; it closes, and the next opens, on a clock of
+// bytes allocated and freed or when the program says so. A domain has an epoch of its own, open as long as it
+// is. All draw their numbers from one counter, which only grows.
+//
+//   epoch length == TSLAB_EPOCH_BYTES, or the larger of kLeastEpochBytes and kEpochFactor * bytes resident
+//   now
+#pragma once
+
+#include "region.h"
+
+namespace tslab {
+
+inline constexpr std::size_t kLeastEpochBytes = std::size_t{16} << 20;
+inline constexpr std::size_t kEpochFactor = 4;
+inline constexpr unsigned kEpochRecords = 1024;  // the last so many epochs are remembered
+inline constexpr unsigned kLabelWords = 5;
+inline constexpr std::size_t kLabelBytes = kLabelWords * sizeof(Word);  // with the final 0
+
+// What is remembered of an epoch. Its live objects and slabs are not: they are read off the descriptors.
+struct EpochRecord {
+    std::atomic<std::uint64_t> epoch{};  // any: whose record it is; 0 while it is being written
+    Shared<std::uint64_t> before;     // who opens: the process's epoch when this one was opened; 0 for none
+    Shared<std::uint64_t> opened_ms;  // who opens: on the clock of os::monotonic_ms
+    Shared<std::uint64_t> closed_ms;  // who closes: 0 while open
+    std::atomic<std::uint32_t> opened{};    // any: slabs opened in it
+    std::atomic<std::uint32_t> released{};  // any: of these, slabs that became empty
+    std::atomic<std::uint32_t> refilled{};  // any: slabs that joined a later epoch with objects of this one
+    Shared<Word> label[kLabelWords];        // who labels
+};
+
+class Epochs {
+  public:
+    std::uint64_t current() const { return current_.load(std::memory_order_relaxed); }
+
+    // Opens the process's first epoch.
+    void start();
+    // Opens the process's next epoch and closes the one before. Any thread. Returns the number.
+    std::uint64_t advance();
+    // Opens and closes an epoch for a domain.
+    std::uint64_t open();
+    void close(std::uint64_t epoch);
+
+    // `bytes` were allocated and freed. Who walks.
+    void clock(std::size_t bytes) {
+        clocked_.set(clocked_.get() + bytes);
+        if (clocked_.get() >= length()) advance();
+    }
+    // Bytes of the clock until the open epoch ends, counted from its beginning.
+    std::size_t length() const;
+
+    // Any thread, with what a slab's home keeps of the number. Null where it is no longer remembered.
+    EpochRecord* record(std::uint64_t epoch);
+    void count_opened(std::uint32_t epoch, unsigned slabs) { count(epoch, &EpochRecord::opened, slabs); }
+    void count_released(std::uint32_t epoch, unsigned slabs) { count(epoch, &EpochRecord::released, slabs); }
+    void count_refilled(std::uint32_t epoch, unsigned slabs) { count(epoch, &EpochRecord::refilled, slabs); }
+
+  private:
+    using Count = std::atomic<std::uint32_t> EpochRecord::*;
+    void count(std::uint32_t epoch, Count which, unsigned slabs);
+    std::uint64_t open_record(std::uint64_t before);
+    void judge(const EpochRecord& newest);
+
+    std::atomic<std::uint64_t> current_{};  // any: the process's
+    std::atomic<std::uint64_t> last_{};     // any: the last number given
+    Shared<std::size_t> clocked_;  // who walks: since an epoch was opened; who opens one sets it to 0
+    EpochRecord records_[kEpochRecords]{};
+};
+
+TSLAB_INTERNAL extern constinit Epochs epochs;
+
+}  // namespace tslab
