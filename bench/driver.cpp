@@ -89,6 +89,12 @@ void Driver::row(const char* metric, double value, const char* unit) const {
     std::printf("%s,%s,%s,%.6g,%s\n", name_, running_->name, metric, value, unit);
 }
 
+void Driver::point(const char* line, std::size_t when, double value, const char* unit) const {
+    char metric[48];
+    std::snprintf(metric, sizeof metric, "%s@%zu", line, when);
+    row(metric, value, unit);
+}
+
 const Case* Driver::find(const char* name) const {
     for (std::size_t i = 0; i < case_count_; ++i) {
         if (std::strcmp(cases_[i].name, name) == 0) return &cases_[i];

@@ -30,6 +30,8 @@ class Driver {
     std::uint64_t seed() const { return seed_; }
     std::size_t scaled(std::size_t operations) const;  // by --effort, never to nothing
     void row(const char* metric, double value, const char* unit) const;
+    // One of a line over time: a row whose metric is LINE@WHEN.
+    void point(const char* line, std::size_t when, double value, const char* unit) const;
 
   private:
     static constexpr std::size_t max_cases = 64;

@@ -169,15 +169,22 @@ def interval_of_median(values):
 
 
 class Figures:
-    """All samples, looked up by figure (driver, case, metric), allocator and repetition."""
+    """All samples, looked up by figure (driver, case, metric), allocator and repetition.
+
+    Metrics LINE@WHEN are points of a line over time, and kept apart in `lines`.
+    """
 
     def __init__(self, samples):
         self.values = defaultdict(lambda: defaultdict(dict))
         self.units = {}
+        self.lines = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
         self.failures = defaultdict(list)
         for s in samples:
+            line, is_point, when = s.metric.partition("@")
             if s.metric == FAILED:
                 self.failures[(s.driver, s.case, s.allocator)].append(s.unit)
+            elif is_point:
+                self.lines[(s.driver, s.case, line)][s.allocator][int(when)].append(s.value)
             else:
                 self.values[(s.driver, s.case, s.metric)][s.allocator][s.repetition] = s.value
                 self.units[(s.driver, s.case, s.metric)] = s.unit
@@ -201,9 +208,13 @@ class Figures:
             return None
         return interval_of_median([a / b for a, b in pairs])
 
-    def best_peer(self, key):
+    def line(self, key, name):
+        """(when, median) of the points of a line, in order."""
+        return [(when, statistics.median(values)) for when, values in sorted(self.lines[key][name].items())]
+
+    def best_peer(self, key, but=None):
         """The one of PEERS with the lowest median over all repetitions: goals are about these, not about guests."""
-        medians = [(self.median(key, name), name) for name, _ in PEERS if name in self.values[key]]
+        medians = [(self.median(key, name), name) for name, _ in PEERS if name != but and name in self.values[key]]
         return min(medians)[1] if medians else None
 
 
@@ -220,7 +231,9 @@ def verdicts(figures, key):
             value = figures.median((*key[:2], goal.where[0]), OURS)
             if value is None or value <= goal.where[1]:
                 continue
-        against = figures.best_peer(key) if goal.against == "best" else goal.against
+        against = goal.against
+        if against in ("best", "best but glibc"):
+            against = figures.best_peer(key, against[len("best but "):])
         if against is None and goal.against is not None:
             interval = None
         else:

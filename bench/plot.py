@@ -100,6 +100,22 @@ def program_bars(figures, names, out):
                  f"{what}, glibc = 1 (lower is better)", f"programs_{metric}", out)
 
 
+def lines_over_time(figures, names, driver, case, out):
+    """Resident memory of each allocator, and the live bytes, which are the same for all, as an area below."""
+    resident = {n: figures.line((driver, case, "resident"), n) for n in names}
+    live = next((points for n in names if (points := figures.line((driver, case, "live"), n))), [])
+    lines = ["set yrange [0:*]", "set grid lc '#dddddd'", "set key outside top center horizontal", "set rmargin 6",
+             f"set title {quoted(f'{driver}: {case}')}", "set ylabel 'MiB'", "set xlabel 'time'", "set format x ''" if
+             len(live) < 100 else "set xlabel 'cycle'"]
+    plots = []
+    for index, points in enumerate([live, *resident.values()]):
+        lines += [f"$line{index} << END", *(f"{when} {value:.4f}" for when, value in points), "END"]
+    plots.append("$line0 with filledcurves y1=0 fc rgb '#e6e6e6' title 'live'")
+    plots += [f"$line{i + 1} with lines lw 2 lc rgb '{colour(names, n)}' title {quoted(n)}"
+              for i, n in enumerate(names) if resident[n]]
+    draw(out, f"{driver}_{re.sub(r'[^a-z0-9]+', '_', case.lower())}", 900, 480, "\n".join(lines + ["plot " + ", ".join(plots)]))
+
+
 def draw_all(figures, allocators, out):
     if shutil.which("gnuplot") is None:
         progress_line("gnuplot is not installed: no plots")
@@ -110,3 +126,6 @@ def draw_all(figures, allocators, out):
     for case in dict.fromkeys(k[1] for k in figures.keys() if k[0] == "latency"):
         latency_curves(figures, names, case, out)
     program_bars(figures, names, out)
+    for driver, case, line in list(figures.lines):
+        if line == "resident":
+            lines_over_time(figures, names, driver, case, out)
