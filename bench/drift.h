@@ -51,6 +51,14 @@ class Watch {
     std::size_t before_;
 };
 
+// A request: objects that die with it, last made first.
+inline void request(Rng& rng) {
+    void* objects[60];
+    const std::size_t count = rng.between(20, 60);
+    for (std::size_t i = 0; i < count; ++i) objects[i] = make(rng.size());
+    for (std::size_t i = count; i-- > 0;) drop(objects[i]);
+}
+
 // One thread: what lives changes, how much lives does not.
 void steady(Driver&, const Case&);
 void sessions(Driver&, const Case&);

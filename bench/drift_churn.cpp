@@ -11,14 +11,6 @@ constexpr std::size_t settled = 50;  // the cycle from which growth counts
 bool is_noted(std::size_t cycle) { return cycle <= 10 || cycle % 10 == 0; }
 constexpr std::size_t most_points = 10 + cycles / 10;
 
-// A request: objects that die with it, last made first.
-void request(Rng& rng) {
-    void* objects[60];
-    const std::size_t count = rng.between(20, 60);
-    for (std::size_t i = 0; i < count; ++i) objects[i] = make(rng.size());
-    for (std::size_t i = count; i-- > 0;) drop(objects[i]);
-}
-
 // Runs the cycles; what is resident at the last, and how much more than at the fiftieth.
 template <class Cycle>
 void watch_cycles(Driver& driver, Population& population, Cycle run_cycle) {

@@ -9,11 +9,10 @@ namespace {
 
 constexpr unsigned seconds_of_pause = 12;  // longer than any peer's delay before it gives memory back
 
-void pause_and_call() {
+void pause_and_call(Rng& rng) {
     timespec left = {seconds_of_pause, 0};
     nanosleep(&left, nullptr);
-    Rng rng(1);
-    for (unsigned i = 0; i < 100'000; ++i) drop(make(rng.size()));
+    for (unsigned i = 0; i < 2'000; ++i) request(rng);
 }
 
 }  // namespace
@@ -47,7 +46,6 @@ void spike(Driver& driver, const Case& one) {
     if (one.count == shuffled) burst.shuffle(rng);
     const std::size_t count = burst.count();
     std::size_t live_bytes = base.live_bytes() + burst.live_bytes();
-    double ratio = 0;
     std::size_t seen = 0;
     burst.drop_but([&](const Held& held) {
         if (seen % (count / steps) == 0) watch.note(when++, live_bytes);
@@ -61,9 +59,9 @@ void spike(Driver& driver, const Case& one) {
     });
     if (one.count == and_pause) {
         watch.note(when++, live_bytes);
-        pause_and_call();
+        pause_and_call(rng);
     }
-    ratio = watch.note(when, live_bytes);
+    const double ratio = watch.note(when, live_bytes);
     driver.row("per_live_byte", ratio, "bytes");
     driver.row("kept_of_peak", 100 * static_cast<double>(watch.resident()) / static_cast<double>(peak), "%");
 }
