@@ -4,7 +4,10 @@
 
 #include "os.h"
 #include "print.h"
+#include "profile.h"
 #include "reclaim.h"
+#include "unwind.h"
+#include "watch.h"
 
 namespace tslab {
 
@@ -19,6 +22,7 @@ constinit std::atomic<std::uint64_t> forwarded_without_heap;  // by threads that
 // The destructor of thread_key. Destructors that run after it free through the remote path and allocate from
 // the next allocator: a heap made that late would never be given up.
 void end_thread(void*) {
+    watch.end();
     Heap* const heap = this_thread.heap;
     heap->abandon();
     this_thread = {nullptr, kNowhere, nullptr, true};
@@ -27,13 +31,20 @@ void end_thread(void*) {
 
 // Before a fork: a limit on address space that was lowered since the start must not make the kernel refuse
 // it.
-void prepare_fork() { region.fit_into(os::address_space_limit()); }
+void prepare_fork() {
+    region.fit_into(os::address_space_limit());
+    unwinder.pause();
+}
+
+void end_fork() { unwinder.resume(); }
 
 void begin_child() {
+    unwinder.resume_in_child();
     region.begin_generation();
     // Not this_thread's: it may be aside.
     heaps.begin_generation(static_cast<Heap*>(pthread_getspecific(thread_key)));
     reclaim.begin_generation();
+    profile.begin_generation();
 }
 
 // This thread's heap; null where it may not or cannot have one.
@@ -45,6 +56,11 @@ Heap* attach_thread() {
     heap->begin();
     pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
     return heap;
+}
+
+// This thread, from its next call on.
+void watch_thread() {
+    if (watch.state == Watch::State::off && this_thread.heap != nullptr && !this_thread.gone) watch.begin();
 }
 
 bool reserve_region() {
@@ -60,7 +76,19 @@ bool reserve_region() {
 bool start_region(const char* started_name, const char* program_name, const Host& host) {
     return host.obstacle == nullptr && options.let_serve(started_name, program_name) && reserve_region() &&
            pthread_key_create(&thread_key, end_thread) == 0 &&
-           pthread_atfork(prepare_fork, nullptr, begin_child) == 0;
+           pthread_atfork(prepare_fork, end_fork, begin_child) == 0;
+}
+
+bool start_profile(const void* own, const void* own_end) {
+    const char* lacks = nullptr;
+    if (!unwinder.start(own, own_end)) {
+        lacks = "libunwind.so.8 (package libunwind8), which cannot be opened";
+    } else if (!samples.start(options.profile)) {
+        lacks = "memory for its tables, which the kernel refuses";
+    }
+    if (lacks == nullptr) return true;
+    Line().text("TSLAB_PROFILE needs ").text(lacks).text(": no profile").send();
+    return false;
 }
 
 void print_banner(const char* name, const Host& host, bool active) {
@@ -97,7 +125,9 @@ bool start(const Host& host, bool now) {
     return active;
 }
 
-void* allocate_slow(std::size_t bytes) {
+namespace {
+
+void* allocate_unwatched(std::size_t bytes) {
     Heap* heap = this_thread.heap;
     if (heap == nullptr) {
         heap = attach_thread();
@@ -108,6 +138,60 @@ void* allocate_slow(std::size_t bytes) {
     return heap->take_slow(class_of(bytes));
 }
 
+void* allocate_any(std::size_t bytes) {
+    void* const slot = allocate(bytes);
+    return slot != nullptr ? slot : allocate_unwatched(bytes);
+}
+
+TSLAB_COLD void* allocate_timed(std::size_t bytes) {
+    const std::uint64_t before = read_ticks();
+    void* const slot = allocate_any(bytes);
+    const std::uint64_t between = read_ticks() - before;
+    if (options.latency != 0 && slot != nullptr) latency.add(Timed::malloc, between);
+    watch.rearm(Timed::malloc);
+    return slot;
+}
+
+// No lock is held: the slot is the program's already, but for telling it so.
+TSLAB_COLD void take_sample(const void* slot, std::size_t bytes) {
+    watch.draw_interval();
+    if (!samples.is_on()) return;
+    std::uintptr_t frames[kFrames];
+    const unsigned depth = unwinder.take(frames, kFrames);
+    if (depth == 0 || !samples.add({slot, bytes, epochs.current(), 0}, frames, depth)) {
+        return stats.add(Figure::samples_dropped);
+    }
+    region.locate(slot).slab->sampled.fetch_add(1, std::memory_order_relaxed);
+    stats.add(Figure::samples_taken);
+}
+
+TSLAB_COLD void* allocate_watched(std::size_t bytes) {
+    watch.enter();
+    void* const slot = watch.counts_down(Timed::malloc) ? allocate_timed(bytes) : allocate_any(bytes);
+    watch.bytes_left -= static_cast<std::int64_t>(bytes);
+    if (watch.bytes_left < 0 && slot != nullptr) take_sample(slot, bytes);
+    watch.leave();
+    return slot;
+}
+
+}  // namespace
+
+void start_watching(const void* own, const void* own_end) {
+    if (phase() != Phase::active) return;
+    if (options.latency != 0) latency.start();
+    const bool profiles = options.profile != 0 && start_profile(own, own_end);
+    if (options.latency == 0 && !profiles) return;
+    watching.store(true, std::memory_order_relaxed);
+    watch_thread();
+}
+
+void* allocate_slow(std::size_t bytes) {
+    if (watch.is_outside()) return allocate_watched(bytes);
+    void* const slot = allocate_unwatched(bytes);
+    if (watching.load(std::memory_order_relaxed)) watch_thread();
+    return slot;
+}
+
 namespace {
 
 bool is_live(const Place& place) {
@@ -116,18 +200,24 @@ bool is_live(const Place& place) {
     return (live & place.mask()) != 0;
 }
 
+// Before the slot can be taken again, by anybody.
+void forget_sample(const Place& place, const void* pointer) {
+    if (place.slab->sampled.load(std::memory_order_relaxed) == 0) return;
+    if (samples.remove(pointer, epochs.current()))
+        place.slab->sampled.fetch_sub(1, std::memory_order_relaxed);
+}
+
 // Of a place that is not live: whether it is a slot at all, not the end of a slab that no slot fills.
 bool is_slot(const Place& place) { return place.exact && place.slot < class_slots(place.size_class); }
 
-}  // namespace
-
-bool free_owned_slow(void* pointer) {
+bool free_unwatched(void* pointer) {
     const Place place = region.locate(pointer);
     if (!is_live(place)) {
         if (!still_owns(pointer)) return false;
         report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, pointer);
         return true;
     }
+    forget_sample(place, pointer);
     Heap* const heap = this_thread.heap;
     const HeapNumber owner = heap_of(place.slab->home.load(std::memory_order_relaxed));
     if (heap != nullptr && owner == heap->number()) {
@@ -136,6 +226,32 @@ bool free_owned_slow(void* pointer) {
         Heap::free_remote(place, pointer, heap);
     }
     return true;
+}
+
+bool free_any(void* pointer) { return free_owned(pointer) || free_unwatched(pointer); }
+
+TSLAB_COLD bool free_timed(void* pointer) {
+    const std::uint64_t before = read_ticks();
+    const bool freed = free_any(pointer);
+    const std::uint64_t between = read_ticks() - before;
+    if (options.latency != 0 && freed) latency.add(Timed::free, between);
+    watch.rearm(Timed::free);
+    return freed;
+}
+
+TSLAB_COLD bool free_watched(void* pointer) {
+    watch.enter();
+    const Place place = region.locate(pointer);
+    if (is_live(place)) forget_sample(place, pointer);
+    const bool freed = watch.counts_down(Timed::free) ? free_timed(pointer) : free_any(pointer);
+    watch.leave();
+    return freed;
+}
+
+}  // namespace
+
+bool free_owned_slow(void* pointer) {
+    return watch.is_outside() ? free_watched(pointer) : free_unwatched(pointer);
 }
 
 bool still_owns(const void* pointer) { return !region.gave_up(pointer); }
@@ -168,6 +284,15 @@ void count_forwarded() {
     } else {
         forwarded_without_heap.fetch_add(1, std::memory_order_relaxed);
     }
+}
+
+void write_profile() { profile.write(); }
+
+void print_latency() {
+    if (!watching.load(std::memory_order_relaxed)) return;
+    char name[64];
+    os::started_name(name, sizeof name);
+    latency.print(name);
 }
 
 void print_summary() {

@@ -79,6 +79,10 @@ struct Host {
 // nothing while the environment is unknown, unless `now`. True for the call that made the library active.
 bool start(const Host& host, bool now);
 
+// Begins to time and to sample calls where the options ask for it; `own` to `own_end` is the library's code.
+// Called once, when libraries can be opened. What was allocated before is not known to profiles.
+void start_watching(const void* own, const void* own_end);
+
 // While one lives this thread is not served, and frees as if it owned nothing: the next allocator is at work
 // and may call the family by name for memory of its own.
 class Aside {
@@ -97,6 +101,12 @@ std::size_t trim();
 
 // Counts a request that the next allocator has. Called only where TSLAB_STATS asks for it.
 void count_forwarded();
+
+// Writes the files that TSLAB_PROFILE asks for, see profile.h.
+void write_profile();
+
+// The lines that TSLAB_LATENCY asks for, on stderr.
+void print_latency();
 
 // The line that TSLAB_STATS asks for, on stderr.
 void print_summary();

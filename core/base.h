@@ -74,6 +74,17 @@ constexpr unsigned log2_floor(std::size_t value) {
     return 63 - static_cast<unsigned>(__builtin_clzll(value));
 }
 
+// The processor's counter of time; its ticks are of one length, which only the clock can tell.
+inline std::uint64_t read_ticks() {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    std::uint64_t now;
+    __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(now));
+    return now;
+#endif
+}
+
 // A value that one thread writes and any thread may read: plain loads and stores to the processor.
 template <typename T>
 class Shared {

@@ -69,6 +69,14 @@ bool parse(const char* text, Percentage& value, Bounds) {
 void rule(Line& line, Percentage, Bounds) { line.text("a percentage from 0 to 100"); }
 void show(Line& line, Percentage value) { line.number(value.value).text("%"); }
 
+bool parse(const char* text, Path& value, Bounds) {
+    if (*text == 0 || strlen(text) > kLongestPath) return false;
+    value.text = text;
+    return true;
+}
+void rule(Line& line, Path, Bounds) { line.text("a path of 1 to ").number(kLongestPath).text(" bytes"); }
+void show(Line& line, Path value) { line.text(value.text); }
+
 template <typename T>
 bool parse_name(const char* text, const char* const (&names)[3], T& value) {
     for (unsigned i = 0; i < 3; i++) {

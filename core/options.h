@@ -8,8 +8,13 @@
 namespace tslab {
 
 inline constexpr std::size_t kMiB = std::size_t{1} << 20;
+inline constexpr std::size_t kGiB = std::size_t{1} << 30;
 inline constexpr std::size_t kTiB = std::size_t{1} << 40;
 
+inline constexpr std::size_t kLongestPath = 200;
+struct Path {
+    const char* text;
+};
 enum class OnMisuse : unsigned char { report, ignore, abort };
 enum class Reclaiming : unsigned char { off, normal, eager };
 struct Percentage {
@@ -25,6 +30,12 @@ struct Percentage {
         "print one line at start: version, next allocator, settings in force") \
     row(Flag, stats, "TSLAB_STATS", false, 0, 0, \
         "print a summary line at exit") \
+    row(Size, latency, "TSLAB_LATENCY", 0, 0, kGiB, \
+        "time one malloc and one free in so many, and print how long they took at exit; 0: none") \
+    row(Size, profile, "TSLAB_PROFILE", 0, 0, kTiB, \
+        "sample one request in so many bytes with its call stack, for heap profiles; 0: none") \
+    row(Path, profile_file, "TSLAB_PROFILE_FILE", Path{"temporal-slab.%p"}, 0, 0, \
+        "where profiles are written, less the endings .heap, .pinners, .folded, .lifetimes; %p is the pid") \
     row(Size, reserve, "TSLAB_RESERVE", kTiB, 2 * kMiB, 16 * kTiB, \
         "address space to reserve, rounded down to a power of two") \
     row(Size, min_size, "TSLAB_MIN_SIZE", kMinServed, 1, kMaxServed, \
@@ -54,6 +65,7 @@ using Names = const char*;
 using Misuse = OnMisuse;
 using Purging = Reclaiming;
 using Percent = Percentage;
+using Path = tslab::Path;
 }  // namespace option_types
 
 struct Options {

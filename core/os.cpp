@@ -84,6 +84,70 @@ std::size_t address_space_limit() {
     return limit.rlim_cur;
 }
 
+std::uint64_t monotonic_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void sleep_us(unsigned long us) {
+    const timespec length{static_cast<time_t>(us / 1000000), static_cast<long>(us % 1000000) * 1000};
+    call(SYS_nanosleep, address(&length), 0);
+}
+
+bool is_privileged() { return getauxval(AT_SECURE) != 0; }
+
+int create_file(const char* path) {
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    return static_cast<int>(call(SYS_openat, AT_FDCWD, address(path), flags, 0644));
+}
+
+int open_file(const char* path) {
+    return static_cast<int>(call(SYS_openat, AT_FDCWD, address(path), O_RDONLY | O_CLOEXEC));
+}
+
+void close_file(int file) { call(SYS_close, file); }
+
+bool write_file(int file, const char* text, std::size_t bytes) {
+    while (bytes > 0) {
+        const long written = call(SYS_write, file, address(text), static_cast<long>(bytes));
+        if (written == -EINTR) continue;
+        if (written <= 0) return false;
+        text += written;
+        bytes -= static_cast<std::size_t>(written);
+    }
+    return true;
+}
+
+long read_file(int file, char* text, std::size_t room) {
+    long got;
+    do {
+        got = call(SYS_read, file, address(text), static_cast<long>(room));
+    } while (got == -EINTR);
+    return got;
+}
+
+bool rename_file(const char* from, const char* to) {
+    return call(SYS_renameat2, AT_FDCWD, address(from), AT_FDCWD, address(to), 0) == 0;
+}
+
+void remove_file(const char* path) { call(SYS_unlinkat, AT_FDCWD, address(path), 0); }
+
+const std::byte* map_file(const char* path, std::size_t& bytes) {
+    const int file = open_file(path);
+    if (file < 0) return nullptr;
+    const long end = call(SYS_lseek, file, 0, SEEK_END);
+    const long at = end > 0 ? call(SYS_mmap, 0, end, PROT_READ, MAP_PRIVATE, file, 0) : -1;
+    close_file(file);
+    if (at < 0 && at > -4096) return nullptr;
+    bytes = static_cast<std::size_t>(end);
+    return reinterpret_cast<const std::byte*>(at);
+}
+
+void unmap_file(const std::byte* content, std::size_t bytes) {
+    call(SYS_munmap, address(content), static_cast<long>(bytes));
+}
+
 int process_id() { return static_cast<int>(call(SYS_getpid, 0)); }
 
 // libc's function, since it makes no system call, which a filter may forbid by now.
@@ -108,15 +172,7 @@ void program_name(char* name, std::size_t room) {
 
 char** environment() { return environ; }
 
-void write_error(const char* text, std::size_t bytes) {
-    while (bytes > 0) {
-        const long written = call(SYS_write, 2, address(text), static_cast<long>(bytes));
-        if (written == -EINTR) continue;
-        if (written <= 0) return;
-        text += written;
-        bytes -= static_cast<std::size_t>(written);
-    }
-}
+void write_error(const char* text, std::size_t bytes) { write_file(2, text, bytes); }
 
 void stop() { abort(); }
 

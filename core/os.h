@@ -32,6 +32,12 @@ int process_id();
 
 // Milliseconds on a clock that never jumps, a few of them coarse. clock_gettime(2), CLOCK_MONOTONIC_COARSE.
 std::uint64_t monotonic_ms();
+std::uint64_t monotonic_ns();  // clock_gettime(2), CLOCK_MONOTONIC
+void sleep_us(unsigned long us);
+
+// Whether the process runs with rights that its user does not have; files that options name are then left
+// alone.
+bool is_privileged();
 
 // The name this process was started by and the file it runs, without their folders. Copies at most `room - 1`
 // bytes and a final 0; empty where unknown.
@@ -43,6 +49,19 @@ char** environment();
 
 void write_error(const char* text,
                  std::size_t bytes);  // to stderr, in one write(2) where the kernel takes it
+
+// Files, by the kernel's numbers for them. open(2): for writing, made or emptied, 0644; for reading. Negative
+// where that fails.
+int create_file(const char* path);
+int open_file(const char* path);
+void close_file(int file);
+bool write_file(int file, const char* text, std::size_t bytes);  // false where not all could be written
+long read_file(int file, char* text, std::size_t room);
+bool rename_file(const char* from, const char* to);
+void remove_file(const char* path);
+// A file's whole content, for reading; null where it cannot be had or is empty. unmap_file gives it back.
+const std::byte* map_file(const char* path, std::size_t& bytes);
+void unmap_file(const std::byte* content, std::size_t bytes);
 
 [[noreturn]] void stop();  // abort(3)
 

@@ -59,13 +59,14 @@ struct alignas(kCacheLine) Slab {
     std::atomic<SlabNumber> pending_next{};  // whoever put the slab on the pending stack, then its owner
     Shared<SlabNumber> next;                 // owner: in a bin's list; in a pool, whoever pushed it
     SlabNumber previous{};                   // owner: in a bin's list
-    Shared<std::uint32_t> generation;  // owner or whoever releases: the fork generation it was listed in
-    std::uint8_t size_class{};         // fixed once opened
-    std::uint8_t room{};               // owner
-    bool listed{};                     // owner: in a bin's list
-    Shared<std::uint8_t> resident;     // holder of the state: the block's pages that may have memory
-    bool purged{};                     // holder of the state: pages of the block went back before
-    Shared<std::uint8_t> quiet;        // holder of the state: those without an object at the last visit
+    Shared<std::uint32_t> generation;     // owner or whoever releases: the fork generation it was listed in
+    std::uint8_t size_class{};            // fixed once opened
+    std::uint8_t room{};                  // owner
+    bool listed{};                        // owner: in a bin's list
+    Shared<std::uint8_t> resident;        // holder of the state: the block's pages that may have memory
+    bool purged{};                        // holder of the state: pages of the block went back before
+    Shared<std::uint8_t> quiet;           // holder of the state: those without an object at the last visit
+    std::atomic<std::uint8_t> sampled{};  // any: live slots that `samples` knows
 
     bool is_valid() const;
     // The owner's part of it, which holds whenever the owner has done with the slab's words.

@@ -25,6 +25,8 @@ namespace tslab {
     row(purge_calls, "system calls that gave pages back") \
     row(purge_failures, "such calls the kernel refused; the first ends purging") \
     row(commit_failures, "refusals to make reserved memory usable") \
+    row(samples_taken, "requests sampled with their call stacks") \
+    row(samples_dropped, "requests that were to be sampled and for which there was no room or no stack") \
     row(double_frees, "frees of a slot that was not live") \
     row(invalid_frees, "frees inside the region of what is not a slot's start") \
     row(freed_reallocs, "reallocs of a slot that was not live") \

@@ -12,6 +12,10 @@
 
 using namespace tslab;
 
+// Where our code begins and ends: the linker knows.
+extern "C" TSLAB_INTERNAL const char __ehdr_start[];
+extern "C" TSLAB_INTERNAL const char etext[];
+
 namespace {
 
 // In front of the next allocator
@@ -95,10 +99,13 @@ TSLAB_COLD void start_process(bool now) {
 
 [[gnu::constructor]] void loaded() {
     if (phase() == Phase::unstarted) start_process(true);
+    if (options.latency != 0 || options.profile != 0) start_watching(__ehdr_start, etext);
 }
 
 [[gnu::destructor]] void unloaded() {
     if (options.stats) print_summary();
+    if (options.latency != 0) print_latency();
+    if (options.profile != 0) write_profile();
 }
 
 // The slow ends

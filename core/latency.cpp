@@ -1,0 +1,75 @@
+#include "latency.h"
+
+#include "os.h"
+#include "print.h"
+
+namespace tslab {
+
+constinit Latency latency;
+
+namespace {
+
+struct Row {
+    const char* name;
+    unsigned per_million;
+};
+constexpr Row kRows[] = {
+    {"p50", 500000}, {"p90", 900000}, {"p99", 990000}, {"p99.9", 999000}, {"p99.99", 999900}};
+constexpr const char* kNames[] = {"malloc", "free"};
+
+}  // namespace
+
+std::uint64_t Histogram::count() const {
+    std::uint64_t total = 0;
+    for (unsigned bucket = 0; bucket < kBuckets; bucket++) total += count_in(bucket);
+    return total;
+}
+
+std::uint64_t Histogram::quantile(unsigned per_million) const {
+    const std::uint64_t total = count();
+    // Rounded up, and without a product that could overflow.
+    const std::uint64_t rank =
+        total / 1000000 * per_million + (total % 1000000 * per_million + 999999) / 1000000;
+    std::uint64_t seen = 0;
+    for (unsigned bucket = 0; bucket < kBuckets; bucket++) {
+        seen += count_in(bucket);
+        if (seen == 0 || seen < rank) continue;
+        const std::uint64_t most = least_of(bucket + 1) - 1;
+        return most < largest() ? most : largest();
+    }
+    return largest();
+}
+
+void Latency::start() {
+    overhead_ = ~std::uint64_t{0};
+    for (unsigned i = 0; i < 100; i++) {
+        const std::uint64_t before = read_ticks();
+        const std::uint64_t between = read_ticks() - before;
+        if (between < overhead_) overhead_ = between;
+    }
+    started_ns_ = os::monotonic_ns();
+    started_ticks_ = read_ticks();
+}
+
+std::uint64_t Latency::nanoseconds(std::uint64_t ticks) const {
+    const std::uint64_t ticks_passed = read_ticks() - started_ticks_;
+    const std::uint64_t ns_passed = os::monotonic_ns() - started_ns_;
+    if (ticks_passed == 0) return 0;
+    return static_cast<std::uint64_t>(static_cast<double>(ticks) * static_cast<double>(ns_passed) /
+                                      static_cast<double>(ticks_passed));
+}
+
+void Latency::print(const char* program) const {
+    for (unsigned call = 0; call < static_cast<unsigned>(Timed::count); call++) {
+        const Histogram& times = histograms_[call];
+        Line line;
+        line.text(program).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: ");
+        line.text(kNames[call]).text(" in ns: ").number(times.count()).text(" timed");
+        for (const Row& row : kRows) {
+            line.text("; ").text(row.name).text(" ").number(nanoseconds(times.quantile(row.per_million)));
+        }
+        line.text("; max ").number(nanoseconds(times.largest())).send();
+    }
+}
+
+}  // namespace tslab

@@ -1,0 +1,41 @@
+// The files that TSLAB_PROFILE asks for:
+//
+//   .heap       call sites with live and cumulative samples, in the text form that google-pprof, jeprof and
+//   Go's
+//               pprof read; raw samples, which the reader scales by the rate in the first line
+//   .pinners    call sites by the bytes of closed epochs' pages that their objects pin, see pinners.h
+//   .folded     the same as one line for each call stack, outermost first, for flame graphs
+//   .lifetimes  call sites by the epochs that their objects lived
+#pragma once
+
+#include "file.h"
+#include "pinners.h"
+#include "symbols.h"
+
+namespace tslab {
+
+class Profile {
+  public:
+    // Writes all of them over what is there under these names. Takes time, and the loader's lock for names;
+    // no allocation, and nobody waits for it. False, after a line on stderr, where one cannot be written, and
+    // without where nothing is sampled or another thread is at it.
+    bool write();
+
+    // Where the heap profile is, once it was written; kLongestPath + 1 bytes.
+    void copy_path(char* path) const;
+
+    // In a forked child: nobody is at it.
+    void begin_generation() { writing_.store(false, std::memory_order_relaxed); }
+
+  private:
+    bool write_heap(const char* path) const;
+    bool write_pinners(const char* path, const Pinners& pinners) const;
+    bool write_folded(const char* path, const Pinners& pinners) const;
+    bool write_lifetimes(const char* path) const;
+
+    std::atomic<bool> writing_{};  // any; a try-lock
+};
+
+TSLAB_INTERNAL extern constinit Profile profile;
+
+}  // namespace tslab

@@ -1,0 +1,70 @@
+#include "unwind.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+
+#include "os.h"
+
+namespace tslab {
+
+constinit Unwinder unwinder;
+
+namespace {
+
+constexpr unsigned kMostFrames = 80;
+constexpr unsigned kWaits = 200;
+constexpr unsigned long kWaitMicroseconds = 500;
+
+}  // namespace
+
+bool Unwinder::start(const void* own, const void* own_end) {
+    void* const library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return false;
+    void* const found = dlsym(library, "unw_backtrace");
+    if (found == nullptr) return false;
+    own_ = reinterpret_cast<std::uintptr_t>(own);
+    own_end_ = reinterpret_cast<std::uintptr_t>(own_end);
+    backtrace_ = reinterpret_cast<int (*)(void**, int)>(found);
+    std::uintptr_t frames[kMostFrames];
+    return take(frames, kMostFrames) > 0;
+}
+
+unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
+    // Sequentially consistent, as in pause: either this thread sees the pause or the pause sees this thread.
+    taking_.fetch_add(1, std::memory_order_seq_cst);
+    int count = 0;
+    void* all[kMostFrames];
+    if (pauses_.load(std::memory_order_seq_cst) == 0) {
+        const int error = errno;
+        count = backtrace_(all, kMostFrames);
+        errno = error;
+    }
+    taking_.fetch_sub(1, std::memory_order_release);
+    int from = 0;
+    for (; from < count; from++) {
+        const auto at = reinterpret_cast<std::uintptr_t>(all[from]);
+        if (at < own_ || at >= own_end_) break;
+    }
+    unsigned kept = 0;
+    for (; from < count && kept < most; from++) {
+        const auto at = reinterpret_cast<std::uintptr_t>(all[from]);
+        if (at != 0) frames[kept++] = at;
+    }
+    return kept;
+}
+
+void Unwinder::pause() {
+    pauses_.fetch_add(1, std::memory_order_seq_cst);
+    for (unsigned i = 0; i < kWaits && taking_.load(std::memory_order_seq_cst) != 0; i++) {
+        os::sleep_us(kWaitMicroseconds);
+    }
+}
+
+void Unwinder::resume() { pauses_.fetch_sub(1, std::memory_order_release); }
+
+void Unwinder::resume_in_child() {
+    const bool quiet = taking_.exchange(0, std::memory_order_relaxed) == 0;
+    pauses_.store(quiet ? 0 : 1, std::memory_order_relaxed);
+}
+
+}  // namespace tslab
