@@ -100,15 +100,19 @@ bool parse(const char* text, OnMisuse& value, Bounds) { return parse_name(text, 
 void rule(Line& line, OnMisuse, Bounds) { line.text("report, ignore or abort"); }
 void show(Line& line, OnMisuse value) { line.text(kOnMisuseNames[static_cast<unsigned>(value)]); }
 
+// False where the value is not understood, which one line says.
 template <typename T>
-void read_one(const char* name, const char* text, T& field, Bounds bounds) {
-    if (parse(text, field, bounds)) return;
+bool read_one(const char* name, const char* text, T& field, Bounds bounds, bool goes_on) {
+    if (parse(text, field, bounds)) return true;
     Line line;
     line.text(name).text("=\"").text(text).text("\" is not ");
     rule(line, field, bounds);
-    line.text("; using ");
-    show(line, field);
+    if (goes_on) {
+        line.text("; using ");
+        show(line, field);
+    }
     line.send();
+    return false;
 }
 
 // Whether an entry "NAME=value" is of this name.
@@ -150,10 +154,10 @@ void Options::read(char** environment) {
         const char* entry = *at;
         const char* equals = strchr(entry, '=');
         if (strncmp(entry, "TSLAB_", 6) != 0 || equals == nullptr) continue;
-#define TSLAB_READ(kind, field, name, value, least, largest, help) \
-    if (has_name(entry, name)) {                                   \
-        read_one(name, equals + 1, field, Bounds{least, largest}); \
-        continue;                                                  \
+#define TSLAB_READ(kind, field, name, value, least, largest, help)       \
+    if (has_name(entry, name)) {                                         \
+        read_one(name, equals + 1, field, Bounds{least, largest}, true); \
+        continue;                                                        \
     }
         TSLAB_OPTIONS(TSLAB_READ)
 #undef TSLAB_READ
@@ -166,6 +170,16 @@ void Options::read(char** environment) {
         min_size = kMinServed;
         max_size = kMaxServed;
     }
+}
+
+bool Options::understands(const char* name, const char* value) {
+    Options scratch;
+#define TSLAB_TRY(kind, field, option_name, initial, least, largest, help) \
+    if (strcmp(name, option_name) == 0)                                    \
+        return read_one(name, value, scratch.field, Bounds{least, largest}, false);
+    TSLAB_OPTIONS(TSLAB_TRY)
+#undef TSLAB_TRY
+    return false;
 }
 
 void Options::show(Line& line) const {

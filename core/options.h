@@ -76,6 +76,9 @@ struct Options {
     // Sets the fields from "NAME=value" entries; says in one line each what it did not understand.
     void read(char** environment);
 
+    // Whether an option of this name takes this value; says in one line why not. For the command.
+    static bool understands(const char* name, const char* value);
+
     // Adds "; name value" for each option to a line.
     void show(Line& line) const;
 

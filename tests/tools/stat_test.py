@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""temporal-slab stat: the figures of a file, in each form, and what is said where there are none."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import tools
+from tools import COMMAND, run, sleeper, writer
+
+
+class Stat(unittest.TestCase):
+    def test_by_number_and_by_file(self):
+        with writer() as (pid, folder):
+            for target in (str(pid), f"{folder}/tslab.{pid}"):
+                self.assertEqual(json.loads(run("stat", target, "--json")[0])["pid"], pid)
+
+    def test_json(self):
+        with writer() as (pid, _):
+            figures = json.loads(run("stat", "--json", "--as-published", str(pid))[0])
+            self.assertEqual(figures["schema"], 1)
+            self.assertEqual(figures["program"], 'a "writer"')
+            self.assertEqual(figures["version"], "9.8.7")
+            self.assertEqual(figures["totals"], {"served": 1000, "slow_path_hits": 100, "resident_bytes": 8 << 20,
+                                                 "live_bytes": 6 << 20})
+            self.assertEqual(figures["classes"], [{"class_bytes": 64, "live_objects": 10},
+                                                  {"class_bytes": 96, "live_objects": 20}])
+            self.assertEqual([epoch["epoch"] for epoch in figures["epochs"]], [1, 2, 3])
+
+    def test_it_asks_for_fresh_figures(self):
+        with writer() as (pid, _):
+            served = [json.loads(run("stat", "--json", str(pid))[0])["totals"]["served"] for _ in range(3)]
+            self.assertEqual(served, [2000, 3000, 4000])
+
+    def test_a_process_that_does_not_answer_is_shown_as_it_was(self):
+        with writer("deaf") as (pid, _):
+            self.assertEqual(json.loads(run("stat", "--json", str(pid))[0])["totals"]["served"], 1000)
+
+    def test_text(self):
+        with writer() as (pid, _):
+            out, _ = run("stat", str(pid), "--as-published")
+            self.assertIn(f'a "writer"[{pid}], library 9.8.7', out)
+            self.assertIn("resident 8.0M for 6.0M live; slow-path share 10.0%", out)
+            self.assertRegex(out, r"\n +1000  served +requests served\n")
+            self.assertRegex(out, r"\nclass_bytes  live_objects\n +64 +10\n +96 +20\n")
+
+    def test_prometheus(self):
+        with writer() as (pid, _):
+            out, _ = run("stat", str(pid), "--prometheus", "--as-published")
+            labels = f'pid="{pid}",program="a \\"writer\\""'
+            self.assertIn(f"# TYPE tslab_served_total counter\ntslab_served_total{{{labels}}} 1000\n", out)
+            self.assertIn(f'tslab_class_live_objects{{{labels},class_bytes="96"}} 20\n', out)
+            self.assertIn(f'tslab_epoch_live_bytes{{{labels},epoch="3"}} {3 << 20}\n', out)
+            if shutil.which("promtool"):
+                subprocess.run(["promtool", "check", "metrics"], input=out, text=True, check=True)
+
+    def test_watch_ends_with_the_process(self):
+        with writer() as (pid, _):
+            watching = subprocess.Popen([COMMAND, "stat", str(pid), "--watch", "--interval", "0.05", "--json"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=tools.environment())
+            for _ in range(4):
+                while '"schema"' not in watching.stdout.readline():
+                    self.assertIsNone(watching.poll())
+        _, err = watching.communicate(timeout=60)
+        self.assertEqual((watching.returncode, err), (0, ""))
+
+    def test_what_ended_is_said(self):
+        with tempfile.TemporaryDirectory() as kept:
+            with writer() as (pid, folder):
+                shutil.copy(f"{folder}/tslab.{pid}", kept)
+            out, err = run("stat", f"{kept}/tslab.{pid}", "--json")
+            self.assertEqual(json.loads(out)["totals"]["served"], 1000)
+            self.assertIn(f"process {pid} has ended", err)
+
+    def test_none_is_said(self):
+        for target, part in (("999999999", "there is no process 999999999"),
+                             (str(os.getpid()), "does not have the library loaded"),
+                             ("/nowhere", "/nowhere: No such file"), ("/etc/passwd", "is no telemetry file")):
+            _, err = run("stat", target, status=1)
+            self.assertIn(part, err)
+            self.assertEqual(err.count("\n"), 1)
+        with sleeper() as pid:
+            self.assertIn("start it with TSLAB_TELEMETRY=DIR", run("stat", str(pid), status=1)[1])
+
+    def test_a_writer_that_stopped_half_way(self):
+        with writer("torn") as (pid, _):
+            self.assertIn("stopped while it was writing", run("stat", "--as-published", str(pid), status=1)[1])
+
+    def test_no_damage_is_believed(self):
+        """Whatever is cut off or overwritten, the command ends by itself with 0 or 1."""
+        with writer() as (pid, folder), tempfile.TemporaryDirectory() as broken:
+            with open(f"{folder}/tslab.{pid}", "rb") as file:
+                sound = file.read()
+            pieces = [sound[:length] for length in (0, 8, 1000, 1736, 2000, 4000)]
+            for offset in [8, 12, 16, *range(128, 148, 4), *range(280, 480, 4), *range(1856, 1872, 2)]:
+                pieces.append(sound[:offset] + b"\xff" * 4 + sound[offset + 4:])
+            for piece in pieces:
+                with open(broken + "/tslab.1", "wb") as file:
+                    file.write(piece)
+                done = subprocess.run([COMMAND, "stat", "--as-published", broken + "/tslab.1"], capture_output=True,
+                                      env=tools.environment(), check=False)
+                self.assertIn(done.returncode, (0, 1))
+
+
+tools.main()

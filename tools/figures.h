@@ -1,0 +1,33 @@
+// The figures that people ask for, of one snapshot, by the names they have in the telemetry file; and how
+// numbers are written for people.
+#pragma once
+
+#include <string>
+
+#include "tools/telemetry.h"
+
+namespace tool {
+
+struct Figures {
+    std::uint64_t served = 0;  // requests, and so for all up to `frees`
+    std::uint64_t forwarded = 0;
+    std::uint64_t slow_path_hits = 0;
+    std::uint64_t live_objects = 0;
+    std::uint64_t live_bytes = 0;  // of slots
+    std::uint64_t resident_bytes = 0;
+    std::uint64_t metadata_bytes = 0;
+    std::uint64_t pinned_bytes = 0;  // resident in closed epochs without being live
+    std::uint64_t misuse = 0;
+
+    double slow_path_share() const;  // of served requests
+};
+
+Figures figures_of(const Snapshot& snapshot);
+
+double ratio(std::uint64_t part, std::uint64_t whole);  // 0 where the whole is
+
+std::string bytes_text(std::uint64_t bytes);  // 3 or 4 digits and a unit: 812B, 4.1K, 17.3M
+std::string count_text(double count);         // the same in thousands: 950, 12.4k, 1.2M
+std::string percent_text(double share);       // 0.3%
+
+}  // namespace tool

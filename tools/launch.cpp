@@ -1,0 +1,154 @@
+#include "tools/launch.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+#include <type_traits>
+
+#include "core/options.h"
+#include "tools/elf.h"
+
+namespace tool {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct OptionFlag {
+    std::string flag;  // --min-size
+    std::string variable;
+    const char* help;
+    bool is_switch;
+};
+
+std::string flag_of(std::string variable) {
+    for (char& c : variable) c = c == '_' ? '-' : static_cast<char>(std::tolower(c));
+    return "--" + variable.substr(std::strlen("TSLAB_"));
+}
+
+const std::vector<OptionFlag>& option_flags() {
+    static const std::vector<OptionFlag> flags = {
+#define TSLAB_FLAG(kind, field, name, value, least, largest, help) \
+    {flag_of(name), name, help, std::is_same_v<tslab::option_types::kind, bool>},
+        TSLAB_OPTIONS(TSLAB_FLAG)
+#undef TSLAB_FLAG
+    };
+    return flags;
+}
+
+// As the library itself reads it, in its own words where it does not.
+void check_setting(const std::string& variable, const std::string& value) {
+    if (!tslab::Options::understands(variable.c_str(), value.c_str())) throw Said{2};
+}
+
+// Where the library lies beside this command: in a build tree, or below the same prefix.
+std::string library_beside_command() {
+    const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path().parent_path();
+    for (const char* place : {"preload/libtemporal_slab.so", TSLAB_LIBRARY_DIR "/libtemporal_slab.so.1"}) {
+        const fs::path file = folder / place;
+        if (fs::exists(file)) return file;
+    }
+    throw Failure("found no libtemporal_slab.so beside " + folder.string() +
+                  ": name it with --library or TSLAB_LIBRARY");
+}
+
+std::string find_library(const std::string& asked_for) {
+    const char* const variable = std::getenv("TSLAB_LIBRARY");
+    const bool named = variable != nullptr && *variable != 0;
+    std::string library = !asked_for.empty() ? asked_for : named ? variable : library_beside_command();
+    if (!fs::exists(library)) throw Failure("there is no library " + library);
+    library = fs::absolute(library);
+    if (library.find_first_of(" \t\n:") != std::string::npos)
+        throw Failure("LD_PRELOAD cannot hold a path with a space or a colon: " + library);
+    return library;
+}
+
+}  // namespace
+
+std::string option_flags_help() {
+    std::string help;
+    for (const OptionFlag& option : option_flags()) {
+        std::string line = "  " + option.flag + (option.is_switch ? "[=0|1]" : " VALUE");
+        line.resize(std::max<std::size_t>(line.size() + 1, 24), ' ');
+        help += line + option.help + "\n";
+    }
+    return help;
+}
+
+Environment::Environment() {
+    for (char** entry = environ; *entry != nullptr; entry++) {
+        const char* const equals = std::strchr(*entry, '=');
+        if (equals != nullptr)
+            values_[std::string(*entry, static_cast<std::size_t>(equals - *entry))] = equals + 1;
+    }
+}
+
+void Environment::preload(const std::string& library) {
+    std::string& chain = values_["LD_PRELOAD"];
+    chain = chain.empty() ? library : library + ":" + chain;
+}
+
+char** Environment::entries() {
+    lines_.clear();
+    pointers_.clear();
+    for (const auto& [name, value] : values_) lines_.push_back(name + "=" + value);
+    for (std::string& line : lines_) pointers_.push_back(line.data());
+    pointers_.push_back(nullptr);
+    return pointers_.data();
+}
+
+bool LaunchOptions::take(Arguments& words) {
+    if (words.is("--library")) {
+        library_ = words.value();
+        return true;
+    }
+    for (const OptionFlag& option : option_flags()) {
+        if (!words.is(option.flag)) continue;
+        const bool bare_switch = option.is_switch && !words.has_value();
+        settings_[option.variable] = bare_switch ? "1" : words.value();
+        check_setting(option.variable, settings_[option.variable]);
+        return true;
+    }
+    return false;
+}
+
+Environment LaunchOptions::environment() const {
+    Environment environment;
+    environment.preload(find_library(library_));
+    environment.remove("TSLAB_LIBRARY");
+    for (const auto& [name, value] : settings_) environment.set(name, value);
+    return environment;
+}
+
+std::string find_program(const std::string& name) {
+    if (name.find('/') != std::string::npos) return fs::exists(name) ? name : "";
+    const char* const path = std::getenv("PATH");
+    std::istringstream folders(path != nullptr ? path : "/bin:/usr/bin");
+    std::string blocked;
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        const std::string file = (folder.empty() ? "." : folder) + "/" + name;
+        if (!fs::is_regular_file(file)) continue;
+        if (access(file.c_str(), X_OK) == 0) return file;
+        if (blocked.empty()) blocked = file;
+    }
+    return blocked;
+}
+
+void warn_if_out_of_reach(const std::string& program) {
+    const char* const obstacle = obstacle_of(kind_of(program));
+    if (*obstacle != 0) std::fprintf(stderr, "temporal-slab: warning: %s %s\n", program.c_str(), obstacle);
+}
+
+int execute(const std::string& program, char** words, char** environment) {
+    execve(program.c_str(), words, environment);
+    const int error = errno;
+    std::fprintf(stderr, "temporal-slab: %s: %s\n", program.c_str(), std::strerror(error));
+    return error == ENOENT ? kNotFound : kNotExecutable;
+}
+
+}  // namespace tool

@@ -1,0 +1,127 @@
+// The command temporal-slab: its subcommands, their help, and what a failure looks like from outside.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "tools/command.h"
+
+namespace tool {
+namespace {
+
+struct Command {
+    const char* name;
+    int (*run)(char** words);
+    const char* synopsis;
+    const char* summary;
+    const char* help;
+    bool takes_option_flags;
+};
+
+// clang-format off
+constexpr Command kCommands[] = {
+    {"run", run_command, "[OPTION…] -- PROGRAM [ARGUMENT…]", "run a program with the library preloaded",
+     "Replaces itself by PROGRAM, with the library preloaded: the exit status is PROGRAM's, 127 where it is not\n"
+     "found and 126 where it cannot be started. Warns where a preloaded library cannot reach PROGRAM.\n\n"
+     "  --library FILE        the library to preload (default: $TSLAB_LIBRARY, or the one this command came with)\n"
+     "\nThe library's options, each the environment variable of the same name:\n\n", true},
+    {"list", list_command, "[--json]", "show the processes that have the library loaded",
+     "One line a process: its number, whether the library is active in it or passes every call through, its\n"
+     "telemetry file, and its name. Shows the processes whose memory map may be read.\n\n"
+     "  --json                as a JSON array\n", false},
+    {"stat", stat_command, "PID|FILE [--json|--prometheus] [--watch]", "show a process's figures",
+     "Reads the telemetry of a process that runs with TSLAB_TELEMETRY=DIR, by its number or by the file's name.\n\n"
+     "  --json                every figure, as one JSON object (schema: see the man page)\n"
+     "  --prometheus          every figure, as Prometheus exposition text\n"
+     "  --watch               again at every interval, until the process ends\n"
+     "  --interval SECONDS    how often (default 1)\n"
+     "  --as-published        do not ask the process to bring its figures up to date\n", false},
+    {"top", top_command, "[OPTION…]", "watch all processes with telemetry",
+     "Resident against live memory, rate, slow-path share and pinned memory of each process, the largest first.\n"
+     "In a terminal the screen is kept up to date; q ends it. In a pipe it prints plain text, once.\n\n"
+     "  --dir DIR             the processes whose telemetry is in DIR (default: $TSLAB_TELEMETRY, or all found)\n"
+     "  --interval SECONDS    how often (default 1)\n"
+     "  --count N             end after N times; in a pipe, print as often (default 1 there)\n", false},
+    {"trim", trim_command, "PID|FILE [--timeout SECONDS]", "ask a process to give unused memory back",
+     "Asks by way of the telemetry file and waits for the answer. The process does it in one of its next slow\n"
+     "calls: one that does not allocate does not answer, which costs exit status 1.\n\n"
+     "  --timeout SECONDS     how long to wait (default 5)\n", false},
+    {"profile", profile_command, "PID|FILE [OPTION…]", "ask a process for its heap profile",
+     "Asks a process that runs with TSLAB_PROFILE and TSLAB_TELEMETRY to write its profile, and prints it.\n\n"
+     "  --output FILE, -o     write it there instead of printing it\n"
+     "  --timeout SECONDS     how long to wait (default 5)\n", false},
+};
+// clang-format on
+
+void print_overview(std::FILE* to) {
+    std::fputs("usage: temporal-slab COMMAND [ARGUMENT…]\n\n", to);
+    for (const Command& command : kCommands) std::fprintf(to, "  %-9s %s\n", command.name, command.summary);
+    std::fputs(
+        "\n  --help     show this, or a command's own help behind its name\n"
+        "  --version  show the version\n",
+        to);
+}
+
+void print_help(const Command& command) {
+    std::printf("usage: temporal-slab %s %s\n\n%s", command.name, command.synopsis, command.help);
+    if (command.takes_option_flags) std::fputs(option_flags_help().c_str(), stdout);
+    std::puts("  --help                show this");
+}
+
+const Command* find(const char* name) {
+    for (const Command& command : kCommands)
+        if (std::strcmp(command.name, name) == 0) return &command;
+    return nullptr;
+}
+
+bool is_help(const char* word) { return std::strcmp(word, "--help") == 0 || std::strcmp(word, "-h") == 0; }
+
+int run(const Command& command, char** words) {
+    try {
+        if (*words != nullptr && is_help(*words)) {
+            print_help(command);
+            return 0;
+        }
+        return command.run(words);
+    } catch (const Said& said) {
+        return said.status;
+    } catch (const BadUsage& what) {
+        std::fprintf(stderr, "temporal-slab %s: %s (see temporal-slab %s --help)\n", command.name,
+                     what.what(), command.name);
+        return 2;
+    } catch (const std::exception& what) {
+        std::fprintf(stderr, "temporal-slab %s: %s\n", command.name, what.what());
+        return 1;
+    }
+}
+
+}  // namespace
+
+void fail_with_errno(const std::string& what, int error) {
+    throw Failure(what + ": " + std::strerror(error));
+}
+
+}  // namespace tool
+
+int main(int, char** argv) {
+    const char* const name = argv[1];
+    if (name == nullptr) {
+        tool::print_overview(stderr);
+        return 2;
+    }
+    if (tool::is_help(name)) {
+        tool::print_overview(stdout);
+    } else if (std::strcmp(name, "--version") == 0) {
+        std::puts("temporal-slab " TSLAB_VERSION);
+    } else if (const tool::Command* const command = tool::find(name)) {
+        const int status = tool::run(*command, argv + 2);
+        if (std::fflush(stdout) != 0 && status == 0) {
+            std::perror("temporal-slab: standard output");
+            return 1;
+        }
+        return status;
+    } else {
+        std::fprintf(stderr, "temporal-slab: '%s' is no command (see temporal-slab --help)\n", name);
+        return 2;
+    }
+    return std::fflush(stdout) == 0 ? 0 : 1;
+}
