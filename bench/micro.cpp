@@ -11,7 +11,8 @@
 namespace {
 
 void put(void* slot) {
-    if (!tslab::free_owned(slot)) tslab::free_owned_slow(slot);
+    tslab::Held held;
+    if (!tslab::free_owned(slot, held) && !tslab::free_in_slab(held)) tslab::free_owned_slow(slot);
 }
 
 void* take(std::size_t bytes) {

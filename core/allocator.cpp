@@ -218,17 +218,21 @@ bool free_unwatched(void* pointer) {
         return true;
     }
     forget_sample(place, pointer);
+    const Held held = Held::make(static_cast<std::byte*>(pointer), *place.slab, place.slot);
     Heap* const heap = this_thread.heap;
     const HeapNumber owner = heap_of(place.slab->home.load(std::memory_order_relaxed));
     if (heap != nullptr && owner == heap->number()) {
-        heap->free_slow(place);
+        heap->free_slow(held);
     } else {
-        Heap::free_remote(place, pointer, heap);
+        Heap::free_remote(held, heap);
     }
     return true;
 }
 
-bool free_any(void* pointer) { return free_owned(pointer) || free_unwatched(pointer); }
+bool free_any(void* pointer) {
+    Held held;
+    return free_owned(pointer, held) || free_in_slab(held) || free_unwatched(pointer);
+}
 
 TSLAB_COLD bool free_timed(void* pointer) {
     const std::uint64_t before = read_ticks();

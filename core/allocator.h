@@ -13,42 +13,66 @@ struct Served {
 };
 TSLAB_INTERNAL extern constinit Served served;
 
-inline constexpr struct ClassTable {
-    std::uint8_t of[kMaxServed / 16 + 1];
-    constexpr ClassTable() : of{} {
-        for (unsigned i = 0; i < sizeof of; i++)
-            of[i] = static_cast<std::uint8_t>(class_of(std::size_t{16} * i));
+// By the size in units of 16 bytes, rounded up.
+inline constexpr struct SizeTable {
+    std::uint16_t bin_offset[kMaxServed / 16 + 1];  // in an array of bins
+    std::uint16_t slot_bytes[kMaxServed / 16 + 1];
+    constexpr SizeTable() : bin_offset{}, slot_bytes{} {
+        for (unsigned i = 0; i <= kMaxServed / 16; i++) {
+            const unsigned c = class_of(std::size_t{16} * i);
+            bin_offset[i] = static_cast<std::uint16_t>(c * sizeof(Bin));
+            slot_bytes[i] = static_cast<std::uint16_t>(class_size(c));
+        }
     }
-} class_table;
+} size_table;
 
 TSLAB_HOT bool serves(std::size_t bytes) { return bytes - served.least <= served.extent; }
 TSLAB_HOT bool owns(const void* pointer) { return region.owns(pointer); }
 
 // serves(bytes). What malloc_usable_size will say of the slot.
-TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return class_size(class_table.of[(bytes + 15) / 16]); }
+TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return size_table.slot_bytes[(bytes + 15) / 16]; }
 
 // serves(bytes). Null where the thread's stack is empty: ask allocate_slow, and where that gives null, the
 // next allocator.
 TSLAB_HOT void* allocate(std::size_t bytes) {
     Bin* const bins = this_thread.bins;
     if (bins == nullptr) return nullptr;
-    return bins[class_table.of[(bytes + 15) / 16]].take();
+    std::byte* const bin = reinterpret_cast<std::byte*>(bins) + size_table.bin_offset[(bytes + 15) / 16];
+    return reinterpret_cast<Bin*>(bin)->take();
 }
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
 // owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where it is not as simple as a
-// push on the thread's stack: ask free_owned_slow.
-TSLAB_HOT bool free_owned(void* pointer) {
+// push on the thread's stack: ask free_in_slab with what the pointer was found to name; a tag of 0 is no
+// slot's.
+TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     const Place place = region.locate(pointer);
+    held = {static_cast<std::byte*>(pointer), 0};
     if (!place.exact) return false;
     Slab& slab = *place.slab;
+    held = Held::make(held.slot, slab, place.slot);
     const Word live = slab.live.get();
-    const Word freeable = live & ~slab.remote_free.load(std::memory_order_relaxed);
+    const Word remote = slab.remote_free.load(std::memory_order_relaxed);
     if (slab.home.load(std::memory_order_relaxed) != this_thread.home) return false;
-    if ((freeable & place.mask()) == 0) return false;
-    const Held held = Held::make(static_cast<std::byte*>(pointer), slab, place.slot);
+    if ((live >> place.slot & 1) == 0 || (remote >> place.slot & 1) != 0) return false;
     if (!this_thread.bins[place.size_class].push(held)) return false;
-    slab.live.set(live ^ place.mask());
+    slab.live.set(live & ~place.mask());
+    return true;
+}
+
+// What free_owned left undone. False, with nothing done, where the slot is not live or somebody watches: the
+// thread's calls, or samples of the slab. Ask free_owned_slow.
+TSLAB_HOT bool free_in_slab(Held held) {
+    if (held.tag == 0 || !held.is_live()) return false;
+    Heap* const heap = this_thread.heap;
+    if (heap != nullptr && this_thread.bins == nullptr) return false;
+    if (held.slab().sampled.load(std::memory_order_relaxed) != 0) return false;
+    const HeapNumber owner = heap_of(held.slab().home.load(std::memory_order_relaxed));
+    if (heap != nullptr && owner == heap->number()) {
+        heap->free_slow(held);
+    } else {
+        Heap::free_remote(held, heap);
+    }
     return true;
 }
 

@@ -223,28 +223,29 @@ void Heap::close_current(Bin& bin, std::size_t c) {
 // Freeing
 // -----------------------------------------------------------------------------------------------------
 
-void Heap::free_slow(const Place& place) {
-    Slab& slab = *place.slab;
-    const std::size_t c = place.size_class;
-    slab.live.set(slab.live.get() & ~place.mask());
-    slab.free.set(slab.free.get() | place.mask());
-    slab.room++;
-    const bool ticks = slab.room % 16 == 0;
-    settle(slab, c);
-    if (ticks) clock(16 * class_size(c));
+void Heap::free_slow(Held held) {
+    Slab& slab = held.slab();
+    const std::size_t c = slab.size_class;
+    slab.live.set(slab.live.get() & ~held.mask());
+    slab.free.set(slab.free.get() | held.mask());
+    const unsigned room = ++slab.room;
+    // Most slots are neither the first nor the last that their slab gets back.
+    const bool settled = room < offer_at(c) || (slab.listed && room != class_slots(c));
+    if (!settled) settle(slab, c);
+    if (room % 16 == 0) clock(16 * class_size(c));
 }
 
-void Heap::free_remote(const Place& place, const void* pointer, Heap* own) {
-    Slab& slab = *place.slab;
-    const Word mask = place.mask();
-    if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, pointer);
+void Heap::free_remote(Held held, Heap* own) {
+    Slab& slab = held.slab();
+    const Word mask = held.mask();
+    if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, held.slot);
     step(Step::free_remote_tested);
     // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with relist.
     const Word before = slab.remote_free.fetch_or(mask, std::memory_order_seq_cst);
-    if ((before & mask) != 0) return report_misuse(Misuse::double_free, pointer);
+    if ((before & mask) != 0) return report_misuse(Misuse::double_free, held.slot);
     step(Step::free_remote_set);
     if (before == 0) enqueue_remote(slab);
-    if (own != nullptr && popcount(before | mask) % 16 == 0) own->clock(16 * class_size(place.size_class));
+    if (own != nullptr && popcount(before | mask) % 16 == 0) own->clock(16 * class_size(slab.size_class));
 }
 
 // Puts the slab on its owner's pending stack, unless it is on one.

@@ -35,6 +35,10 @@ struct Held {
 
     Slab& slab() const { return *reinterpret_cast<Slab*>(tag & ~std::uintptr_t{kCacheLine - 1}); }
     Word mask() const { return bit(static_cast<unsigned>(tag)); }
+    bool is_live() const {
+        const Slab& of = slab();
+        return (of.live.get() & ~of.remote_free.load(std::memory_order_relaxed) & mask()) != 0;
+    }
     static Held make(std::byte* slot, Slab& slab, unsigned number) {
         return {slot, reinterpret_cast<std::uintptr_t>(&slab) | number};
     }
@@ -117,7 +121,7 @@ class alignas(kCacheLine) Heap {
     // A slot of class c, from a slab: null where none can be had.
     TSLAB_COLD void* take_slow(std::size_t c);
     // A live slot becomes free.
-    TSLAB_COLD void free_slow(const Place& place);
+    [[gnu::noinline]] void free_slow(Held held);
     // Puts held slots back and parks what is current, so that nothing is taken from these slabs unless opened
     // again.
     TSLAB_COLD void empty(Bins& bins);
@@ -128,7 +132,7 @@ class alignas(kCacheLine) Heap {
     TSLAB_COLD void abandon();
 
     // Any thread: a live slot of a slab that this thread does not own.
-    TSLAB_COLD static void free_remote(const Place& place, const void* pointer, Heap* own);
+    [[gnu::noinline]] static void free_remote(Held held, Heap* own);
 
     // Folds what other threads have freed, of this many slabs at most.
     void collect(unsigned most_slabs);

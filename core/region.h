@@ -110,7 +110,9 @@ class Region {
     TSLAB_HOT Place locate(const void* pointer) const {
         const std::size_t offset = offset_of(pointer);
         const std::size_t c = offset >> class_shift_;
-        const Cut& cut = cuts_[c];
+        const Cut* at = &cuts_[c];
+        asm("" : "+r"(at));  // or its fields are addressed one by one
+        const Cut& cut = *at;
         const auto index = static_cast<std::uint32_t>((offset >> cut.span_shift) - cut.first_index);
         const bool opened = index < cut.opened.load(std::memory_order_relaxed);
         const Word t = (offset & cut.offset_mask) * cut.inverse;

@@ -22,19 +22,36 @@ constexpr unsigned class_of(std::size_t bytes) {
     return static_cast<unsigned>(bytes <= 256 ? (bytes - 1) / 16 : 15 + (bytes - 256 + 31) / 32);
 }
 
-constexpr unsigned span_shift(std::size_t c) { return log2_floor(64 * class_size(c)); }
+// What follows from a class's size, worked out beforehand: a division costs more than the rest of a free.
+struct ClassCut {
+    // t = offset * inverse, with offset < span: the high half of t is offset / size, and the low half is
+    // below inverse exactly when the division leaves nothing.
+    std::uint32_t inverse;
+    std::uint8_t span_shift;
+    std::uint8_t slots;
+    std::uint8_t offer_at;
+};
+inline constexpr struct ClassCuts {
+    ClassCut of[kClasses];
+    constexpr ClassCuts() : of{} {
+        for (std::size_t c = 0; c < kClasses; c++) {
+            const std::size_t size = class_size(c);
+            const unsigned shift = log2_floor(64 * size);
+            const std::size_t slots = (std::size_t{1} << shift) / size;
+            of[c] = {static_cast<std::uint32_t>((Word{1} << 32) / size + 1), static_cast<std::uint8_t>(shift),
+                     static_cast<std::uint8_t>(slots), static_cast<std::uint8_t>(slots / 12)};
+        }
+    }
+} class_cuts;
+
+constexpr std::uint32_t class_inverse(std::size_t c) { return class_cuts.of[c].inverse; }
+constexpr unsigned span_shift(std::size_t c) { return class_cuts.of[c].span_shift; }
 constexpr std::size_t class_span(std::size_t c) { return std::size_t{1} << span_shift(c); }
-constexpr unsigned class_slots(std::size_t c) { return static_cast<unsigned>(class_span(c) / class_size(c)); }
+constexpr unsigned class_slots(std::size_t c) { return class_cuts.of[c].slots; }
 constexpr Word class_mask(std::size_t c) { return low_bits(class_slots(c)); }
 
-// t = offset * inverse(c), with offset < span(c): the high half of t is offset / size(c), and the low half is
-// below inverse(c) exactly when the division leaves nothing.
-constexpr std::uint32_t class_inverse(std::size_t c) {
-    return static_cast<std::uint32_t>((Word{1} << 32) / class_size(c) + 1);
-}
-
 // A full slab is offered for refill again when this many of its slots are free.
-constexpr unsigned offer_at(std::size_t c) { return class_slots(c) / 12; }
+constexpr unsigned offer_at(std::size_t c) { return class_cuts.of[c].offer_at; }
 
 // The slots of which any byte lies in [from, to) of a slab.
 constexpr Word slots_between(std::size_t c, std::size_t from, std::size_t to) {

@@ -138,13 +138,19 @@ TSLAB_HOT void* allocate_any(size_t bytes) {
     return malloc_slow(bytes);
 }
 
-TSLAB_COLD void free_slow(void* pointer) {
+TSLAB_COLD void free_odd(void* pointer) {
     if (!free_owned_slow(pointer)) next.free(pointer);
+}
+
+// Not cold: where objects are old, or another thread's, this is where most of them are freed.
+[[gnu::noinline]] void free_slow(Held held) {
+    if (!free_in_slab(held)) free_odd(held.slot);
 }
 
 TSLAB_HOT void free_any(void* pointer) {
     if (!owns(pointer)) return next.free(pointer);
-    if (!free_owned(pointer)) return free_slow(pointer);
+    Held held;
+    if (!free_owned(pointer, held)) free_slow(held);
 }
 
 TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {

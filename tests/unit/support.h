@@ -33,7 +33,8 @@ inline void* get(std::size_t bytes) {
 }
 
 inline void put(void* slot) {
-    if (!free_owned(slot)) free_owned_slow(slot);
+    Held held;
+    if (!free_owned(slot, held) && !free_in_slab(held)) free_owned_slow(slot);
 }
 
 inline Heap& own_heap() {
