@@ -28,6 +28,7 @@ inline constexpr struct SizeTable {
 
 TSLAB_HOT bool serves(std::size_t bytes) { return bytes - served.least <= served.extent; }
 TSLAB_HOT bool owns(const void* pointer) { return region.owns(pointer); }
+TSLAB_HOT bool owns_high(const void* pointer) { return region.owns_high(pointer); }
 
 // serves(bytes). What malloc_usable_size will say of the slot.
 TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return size_table.slot_bytes[(bytes + 15) / 16]; }

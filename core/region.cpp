@@ -155,6 +155,7 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
     domains_.start(at + heap_bytes, domain_bytes, kSlabStep);
     base_ = reinterpret_cast<std::uintptr_t>(base);
     size_ = bytes;
+    end_ = base_ + bytes;
     reserved_bytes_ = bytes + beside + 2 * kAlignment;
     return true;
 }

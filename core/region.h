@@ -99,6 +99,12 @@ class Region {
     // Whether the pointer lies in the range, and so belongs to a slot or to nothing, unless gave_up(pointer).
     TSLAB_HOT bool owns(const void* pointer) const { return offset_of(pointer) < size_; }
 
+    // The same, in fewer steps for what lies below the range, as the memory of most next allocators does.
+    TSLAB_HOT bool owns_high(const void* pointer) const {
+        const auto address = reinterpret_cast<std::uintptr_t>(pointer);
+        return address >= base_ && address < end_;
+    }
+
     // Address space that nobody uses is given up for good where `limit` on all of it is below what is
     // reserved, since the kernel then refuses the process any more, and a fork. Its addresses may become
     // another's.
@@ -203,6 +209,7 @@ class Region {
     Cut cuts_[kClasses]{};  // fixed, as all below up to ranges_
     std::uintptr_t base_ = 0;
     std::size_t size_ = 0;
+    std::uintptr_t end_ = 0;
     unsigned class_shift_ = 0;
     unsigned page_shift_ = 12;
     Slab* slabs_ = nullptr;

@@ -195,7 +195,7 @@ TSLAB_COLD void* resize_owned(void* pointer, size_t bytes) {
 }
 
 TSLAB_HOT void* resize(void* pointer, size_t bytes) {
-    if (owns(pointer)) return resize_owned(pointer, bytes);
+    if (owns_high(pointer)) return resize_owned(pointer, bytes);
     if (serves(bytes)) return resize_into_range(pointer, bytes);
     return next.realloc(pointer, bytes);
 }
