@@ -24,6 +24,7 @@ constinit std::atomic<std::uint64_t> forwarded_without_heap;  // by threads that
 void end_thread(void*) {
     watch.end();
     Heap* const heap = this_thread.heap;
+    domains.end(*heap);
     heap->abandon();
     this_thread = {nullptr, kNowhere, nullptr, true};
     heaps.release(*heap);
@@ -47,7 +48,6 @@ void begin_child() {
     profile.begin_generation();
 }
 
-// This thread's heap; null where it may not or cannot have one.
 Heap* attach_thread() {
     if (this_thread.gone || phase() != Phase::active) return nullptr;
     Heap* const heap = heaps.acquire();
@@ -279,6 +279,8 @@ std::size_t aligned_bytes(std::size_t alignment, std::size_t bytes) {
     return whole <= kMaxServed && class_size(class_of(whole)) % alignment == 0 ? whole : 0;
 }
 
+Heap* thread_heap() { return this_thread.heap != nullptr ? this_thread.heap : attach_thread(); }
+
 std::size_t trim() { return phase() == Phase::active ? reclaim.purge_now() : 0; }
 
 void count_forwarded() {
@@ -311,8 +313,7 @@ void print_summary() {
     for (unsigned c = 0; c < kClasses; c++) {
         for (std::uint32_t index = 0; index < region.opened(c); index++) {
             const Slab& slab = region.slab_at(c, index);
-            const unsigned live =
-                popcount(slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed));
+            const unsigned live = slab.live_objects();
             objects += live;
             bytes += live * class_size(c);
         }

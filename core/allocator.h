@@ -1,7 +1,7 @@
 // The core as the preload layer sees it: what we serve, what we own, and the life of the process.
 #pragma once
 
-#include "heap.h"
+#include "domain.h"
 #include "options.h"
 
 namespace tslab {
@@ -120,6 +120,9 @@ class Aside {
   private:
     Thread was_;
 };
+
+// This thread's heap, made if need be; null where the thread may not or cannot have one.
+Heap* thread_heap();
 
 // Gives every empty page back, in time proportional to the slabs. Returns the bytes.
 std::size_t trim();

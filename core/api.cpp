@@ -1,9 +1,119 @@
+#define TSLAB_LINKED
 #include "core/include/temporal_slab.h"
 
+#include <string.h>
+
 #include "allocator.h"
+#include "os.h"
+#include "reclaim.h"
+
+using namespace tslab;
+
+namespace {
+
+bool serving() { return phase() == Phase::active; }
+
+int code(Refusal refusal) { return static_cast<int>(refusal); }
+static_assert(static_cast<int>(Refusal::no_domain) == TSLAB_NO_DOMAIN);
+static_assert(static_cast<int>(Refusal::other_thread) == TSLAB_OTHER_THREAD);
+static_assert(static_cast<int>(Refusal::entered) == TSLAB_ENTERED);
+static_assert(static_cast<int>(Refusal::not_innermost) == TSLAB_NOT_INNERMOST);
+static_assert(static_cast<int>(Refusal::too_many) == TSLAB_TOO_MANY);
+static_assert(kLabelBytes == TSLAB_LABEL_BYTES);
+
+// What a domain's function answers, done with this thread's heap.
+template <typename Function>
+int with_heap(Function function) {
+    Heap* const heap = serving() ? thread_heap() : nullptr;
+    return heap != nullptr ? code(function(*heap)) : TSLAB_NOT_LOADED;
+}
+
+// Opens the process's next epoch; this thread holds nothing of the one before ready any more.
+std::uint64_t advance() {
+    const std::uint64_t epoch = epochs.advance();
+    if (Heap* const heap = this_thread.heap) heap->renew();
+    return epoch;
+}
+
+bool is_known(std::uint64_t epoch) { return epoch != 0 && epoch <= epochs.last(); }
+
+}  // namespace
 
 TSLAB_EXPORT const char* tslab_version() { return TSLAB_VERSION; }
 
-TSLAB_EXPORT int tslab_owns(const void* pointer) {
-    return tslab::owns(pointer) && tslab::still_owns(pointer);
+TSLAB_EXPORT int tslab_owns(const void* pointer) { return owns(pointer) && still_owns(pointer); }
+
+TSLAB_EXPORT uint64_t tslab_epoch_current() { return serving() ? epochs.current() : 0; }
+
+TSLAB_EXPORT uint64_t tslab_epoch_advance() { return serving() ? advance() : 0; }
+
+TSLAB_EXPORT int64_t tslab_epoch_close(uint64_t epoch) {
+    if (!serving()) return TSLAB_NOT_LOADED;
+    if (!is_known(epoch)) return TSLAB_NO_EPOCH;
+    if (epoch == epochs.current()) advance();
+    return static_cast<int64_t>(reclaim.purge_epoch(static_cast<std::uint32_t>(epoch)));
+}
+
+TSLAB_EXPORT int tslab_epoch_label(uint64_t epoch, const char* text) {
+    if (!serving()) return TSLAB_NOT_LOADED;
+    return epochs.label(epoch, text) ? TSLAB_OK : TSLAB_NO_EPOCH;
+}
+
+TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* stats) {
+    if (!serving()) return TSLAB_NOT_LOADED;
+    if (!is_known(epoch)) return TSLAB_NO_EPOCH;
+    const EpochUse use = epochs.use(epoch);
+    const EpochRecord* const record = epochs.record(epoch);
+    if (record == nullptr && use.slabs == 0 && use.resident_bytes == 0) return TSLAB_NO_EPOCH;
+    *stats = {};
+    stats->epoch = epoch;
+    stats->live_objects = use.live_objects;
+    stats->live_bytes = use.live_bytes;
+    stats->slabs = use.slabs;
+    stats->resident_bytes = use.resident_bytes;
+    stats->reclaimable_bytes = use.reclaimable_bytes;
+    stats->state = use.slabs != 0 ? TSLAB_EPOCH_CLOSED : TSLAB_EPOCH_DRAINED;
+    if (record == nullptr) return TSLAB_OK;
+    const std::uint64_t now = os::monotonic_ms();
+    stats->era = record->era.get();
+    stats->age_ms = now - record->opened_ms.get();
+    if (record->closed_ms.get() == 0) {
+        stats->state = TSLAB_EPOCH_OPEN;
+    } else {
+        stats->closed_ms = now - record->closed_ms.get();
+    }
+    stats->slabs_opened = record->opened.load(std::memory_order_relaxed);
+    stats->slabs_released = record->released.load(std::memory_order_relaxed);
+    stats->slabs_refilled = record->refilled.load(std::memory_order_relaxed);
+    for (unsigned i = 0; i < kLabelWords; i++) {
+        const Word word = record->label[i].get();
+        memcpy(stats->label + i * sizeof word, &word, sizeof word);
+    }
+    return TSLAB_OK;
+}
+
+TSLAB_EXPORT int tslab_domain_create(tslab_domain* domain) {
+    return with_heap([domain](Heap& heap) { return domains.create(heap, *domain); });
+}
+
+TSLAB_EXPORT int tslab_domain_enter(tslab_domain domain) {
+    return with_heap([domain](Heap& heap) { return domains.enter(heap, domain); });
+}
+
+TSLAB_EXPORT int tslab_domain_exit(tslab_domain domain) {
+    return with_heap([domain](Heap& heap) { return domains.exit(heap, domain); });
+}
+
+TSLAB_EXPORT uint64_t tslab_domain_epoch(tslab_domain domain) {
+    return serving() ? domains.epoch(domain) : 0;
+}
+
+TSLAB_EXPORT int64_t tslab_domain_close(tslab_domain domain) {
+    std::size_t given_back = 0;
+    const int error = with_heap([&](Heap& heap) { return domains.close(heap, domain, given_back); });
+    return error != TSLAB_OK ? error : static_cast<int64_t>(given_back);
+}
+
+TSLAB_EXPORT int tslab_domain_destroy(tslab_domain domain) {
+    return with_heap([domain](Heap& heap) { return domains.destroy(heap, domain); });
 }

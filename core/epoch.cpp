@@ -1,5 +1,7 @@
 #include "epoch.h"
 
+#include <string.h>
+
 #include "options.h"
 #include "os.h"
 
@@ -7,17 +9,18 @@ namespace tslab {
 
 constinit Epochs epochs;
 
-void Epochs::start() { current_.store(open_record(0), std::memory_order_relaxed); }
+void Epochs::start() { current_.store(open_record(0, true), std::memory_order_relaxed); }
 
-std::uint64_t Epochs::open() { return open_record(current()); }
+std::uint64_t Epochs::open() { return open_record(current(), false); }
 
-std::uint64_t Epochs::open_record(std::uint64_t before) {
+std::uint64_t Epochs::open_record(std::uint64_t before, bool of_process) {
     std::uint64_t epoch = 0;
     // A slab's home keeps the low half of the number, of which 0 is nobody's.
     do epoch = last_.fetch_add(1, std::memory_order_relaxed) + 1;
     while (static_cast<std::uint32_t>(epoch) == 0);
     EpochRecord& record = records_[epoch % kEpochRecords];
     record.epoch.store(0, std::memory_order_relaxed);
+    record.era.set(of_process ? epoch : before);
     record.before.set(before);
     record.opened_ms.set(os::monotonic_ms());
     record.closed_ms.set(0);
@@ -31,7 +34,7 @@ std::uint64_t Epochs::open_record(std::uint64_t before) {
 
 std::uint64_t Epochs::advance() {
     std::uint64_t before = current();
-    const std::uint64_t epoch = open_record(before);
+    const std::uint64_t epoch = open_record(before, true);
     while (before < epoch && !current_.compare_exchange_weak(before, epoch, std::memory_order_relaxed)) {
     }
     clocked_.set(0);
@@ -72,6 +75,37 @@ EpochRecord* Epochs::record(std::uint64_t epoch) {
 
 void Epochs::count(std::uint32_t epoch, Count which, unsigned slabs) {
     if (EpochRecord* const of = record(epoch)) (of->*which).fetch_add(slabs, std::memory_order_relaxed);
+}
+
+EpochUse Epochs::use(std::uint64_t epoch) const {
+    EpochUse sum{};
+    for (unsigned c = 0; c < kClasses; c++) {
+        const unsigned count = region.slabs_per_block(c);
+        for (std::uint32_t index = 0; index < region.opened(c); index += count) {
+            const Slab& first = region.slab_at(c, index);
+            const Home home = first.home.load(std::memory_order_relaxed);
+            if (epoch_of(home) != static_cast<std::uint32_t>(epoch)) continue;
+            sum.resident_bytes += popcount(first.resident.get()) * region.page_bytes();
+            sum.reclaimable_bytes += popcount(region.empty_pages(first)) * region.page_bytes();
+            if (heap_of(home) == 0) continue;
+            sum.slabs += count;
+            for (unsigned i = 0; i < count; i++) {
+                const unsigned live = (&first)[i].live_objects();
+                sum.live_objects += live;
+                sum.live_bytes += live * class_size(c);
+            }
+        }
+    }
+    return sum;
+}
+
+bool Epochs::label(std::uint64_t epoch, const char* text) {
+    EpochRecord* const of = record(epoch);
+    if (of == nullptr) return false;
+    Word words[kLabelWords]{};
+    strncpy(reinterpret_cast<char*>(words), text, kLabelBytes - 1);
+    for (unsigned i = 0; i < kLabelWords; i++) of->label[i].set(words[i]);
+    return true;
 }
 
 }  // namespace tslab

@@ -19,6 +19,7 @@ inline constexpr std::size_t kLabelBytes = kLabelWords * sizeof(Word);  // with 
 // What is remembered of an epoch. Its live objects and slabs are not: they are read off the descriptors.
 struct EpochRecord {
     std::atomic<std::uint64_t> epoch{};  // any: whose record it is; 0 while it is being written
+    Shared<std::uint64_t> era;           // who opens: the process's epoch then; of the process's own, itself
     Shared<std::uint64_t> before;     // who opens: the process's epoch when this one was opened; 0 for none
     Shared<std::uint64_t> opened_ms;  // who opens: on the clock of os::monotonic_ms
     Shared<std::uint64_t> closed_ms;  // who closes: 0 while open
@@ -28,9 +29,20 @@ struct EpochRecord {
     Shared<Word> label[kLabelWords];        // who labels
 };
 
+// What an epoch's slabs hold now.
+struct EpochUse {
+    std::uint64_t slabs;
+    std::uint64_t live_objects;
+    std::uint64_t live_bytes;         // of their slots
+    std::uint64_t resident_bytes;     // with those of its slabs that were released and not opened again
+    std::uint64_t reclaimable_bytes;  // of these, pages without a live or held slot
+};
+
 class Epochs {
   public:
     std::uint64_t current() const { return current_.load(std::memory_order_relaxed); }
+
+    std::uint64_t last() const { return last_.load(std::memory_order_relaxed); }
 
     // Opens the process's first epoch.
     void start();
@@ -50,6 +62,11 @@ class Epochs {
 
     // Any thread, with what a slab's home keeps of the number. Null where it is no longer remembered.
     EpochRecord* record(std::uint64_t epoch);
+    // Any thread; takes time in proportion to all slabs.
+    EpochUse use(std::uint64_t epoch) const;
+    // The first bytes of the text, as many as a label has. One thread at a time. False where the epoch is no
+    // longer remembered.
+    bool label(std::uint64_t epoch, const char* text);
     void count_opened(std::uint32_t epoch, unsigned slabs) { count(epoch, &EpochRecord::opened, slabs); }
     void count_released(std::uint32_t epoch, unsigned slabs) { count(epoch, &EpochRecord::released, slabs); }
     void count_refilled(std::uint32_t epoch, unsigned slabs) { count(epoch, &EpochRecord::refilled, slabs); }
@@ -57,7 +74,7 @@ class Epochs {
   private:
     using Count = std::atomic<std::uint32_t> EpochRecord::*;
     void count(std::uint32_t epoch, Count which, unsigned slabs);
-    std::uint64_t open_record(std::uint64_t before);
+    std::uint64_t open_record(std::uint64_t before, bool of_process);
     void judge(const EpochRecord& newest);
 
     std::atomic<std::uint64_t> current_{};  // any: the process's

@@ -30,6 +30,11 @@ void Heap::put_in_force(Bins& bins) {
     this_thread.home = bins.home.get();
 }
 
+void Heap::renew() {
+    empty(own_);
+    follow_epoch();
+}
+
 void Heap::follow_epoch() {
     if (in_force_ != &own_ || epoch_of(own_.home.get()) == static_cast<std::uint32_t>(epochs.current()))
         return;
@@ -84,7 +89,7 @@ bool Heap::refill_from_current(Bins& bins, std::size_t c) {
 
 bool Heap::refill_from_open(Bins& bins, std::size_t c, bool with_memory) {
     Bin& bin = bins[c];
-    SlabNumber number = bin.first_open;
+    SlabNumber number = bin.first[0];
     for (unsigned tries = 0; number != 0 && tries < kOpenTries; tries++) {
         Slab& slab = region.slab(number);
         number = slab.next.get();
@@ -101,21 +106,19 @@ bool Heap::refill_from_open(Bins& bins, std::size_t c, bool with_memory) {
 // The fullest that has free memory, as far as a bounded look tells. A sparse one that is left alone empties.
 bool Heap::refill_from_closed(Bins& bins, std::size_t c) {
     Bin& bin = bins[c];
-    for (unsigned tries = 0; bin.first_open != 0 && tries < kClosedTries; tries++) {
-        Slab& slab = region.slab(bin.first_open);
-        if (slab.home.load(std::memory_order_relaxed) == bins.home.get()) break;
-        unlist(bin, slab);
-        list(list_for(bins, slab, c), slab);
+    for (unsigned tries = 0; bin.first[0] != 0 && tries < kClosedTries; tries++) {
+        Slab& slab = region.slab(bin.first[0]);
+        if (list_for(bins, slab) == 0) break;
+        list(bin, slab, list_for(bins, slab));
     }
     unsigned tries = 0;
-    for (unsigned full = 0; full < kFullnesses; full++) {
-        for (SlabNumber number = bin.first_closed[full]; number != 0 && tries < kClosedTries; tries++) {
+    for (unsigned which = 1; which < kLists; which++) {
+        for (SlabNumber number = bin.first[which]; number != 0 && tries < kClosedTries; tries++) {
             Slab& slab = region.slab(number);
             number = slab.next.get();
             const Word ready = ready_slots(slab, c);
-            if (ready == 0 || fullness(c, slab.room) != full) {
-                unlist(bin, slab);  // without free memory it waits for its next free
-                if (ready != 0) list(list_for(bins, slab, c), slab);
+            if (ready == 0) {
+                unlist(bin, slab);  // it waits for its next free
             } else if (make_current(bin, slab, c)) {
                 join(bins, slab, c);
                 take_batch(bin, c, ready);
@@ -203,10 +206,10 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         slab.live.set(0);
         slab.free.set(class_mask(c));
         slab.room = static_cast<std::uint8_t>(class_slots(c));
-        slab.listed = false;
+        slab.listed = 0;
         slab.generation.set(region.generation());
         settle_in(slab, bins.home.get());
-        if (i > 0) list(bin.first_open, slab);
+        if (i > 0) list(bin, slab, 0);
     }
     bin.current = &first;
     epochs.count_opened(epoch_of(bins.home.get()), count);
@@ -307,7 +310,7 @@ void Heap::settle(Slab& slab, std::size_t c) {
     TSLAB_ASSERT(slab.owner_words_agree());
     Bins& bins = bins_of(slab.home.load(std::memory_order_relaxed));
     if (&slab == bins[c].current || release_if_empty(bins[c], slab, c)) return;
-    if (!slab.listed && slab.room >= offer_at(c)) list(list_for(bins, slab, c), slab);
+    if (slab.room >= offer_at(c)) list(bins[c], slab, list_for(bins, slab));
 }
 
 // Those of the domain it was opened for, while there is that domain.
@@ -317,10 +320,8 @@ Bins& Heap::bins_of(Home home) {
     return bins.home.get() == home ? bins : own_;
 }
 
-SlabNumber& Heap::list_for(Bins& bins, const Slab& slab, std::size_t c) {
-    Bin& bin = bins[c];
-    const bool open = slab.home.load(std::memory_order_relaxed) == bins.home.get();
-    return open ? bin.first_open : bin.first_closed[fullness(c, slab.room)];
+unsigned Heap::list_for(const Bins& bins, const Slab& slab) {
+    return slab.home.load(std::memory_order_relaxed) == bins.home.get() ? 0 : closed_list(slab.room);
 }
 
 bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
@@ -337,7 +338,7 @@ bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
     const std::uint32_t epoch = epoch_of(slab.home.load(std::memory_order_relaxed));
     epochs.count_released(epoch, count);
     for (unsigned i = 0; i < count; i++) {
-        if ((&first)[i].listed) unlist(bin, (&first)[i]);
+        if ((&first)[i].listed != 0) unlist(bin, (&first)[i]);
         // Pairs with relist: the generation is known first.
         (&first)[i].home.store(home_of(epoch, 0, 0), std::memory_order_release);
     }
@@ -346,8 +347,12 @@ bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
     return true;
 }
 
-void Heap::list(SlabNumber& first, Slab& slab) {
-    slab.listed = true;
+// To the front of the list, unless it is in it.
+void Heap::list(Bin& bin, Slab& slab, unsigned which) {
+    if (slab.listed == which + 1) return;
+    if (slab.listed != 0) unlist(bin, slab);
+    SlabNumber& first = bin.first[which];
+    slab.listed = static_cast<std::uint8_t>(which + 1);
     slab.previous = 0;
     slab.next.set(first);
     if (first != 0) region.slab(first).previous = region.number(slab);
@@ -355,14 +360,14 @@ void Heap::list(SlabNumber& first, Slab& slab) {
 }
 
 void Heap::unlist(Bin& bin, Slab& slab) {
-    slab.listed = false;
     const SlabNumber next = slab.next.get();
     if (next != 0) region.slab(next).previous = slab.previous;
-    if (slab.previous != 0) return region.slab(slab.previous).next.set(next);
-    SlabNumber* first = &bin.first_open;
-    if (*first != region.number(slab)) first = bin.first_closed;
-    while (*first != region.number(slab)) first++;
-    *first = next;
+    if (slab.previous != 0) {
+        region.slab(slab.previous).next.set(next);
+    } else {
+        bin.first[slab.listed - 1] = next;
+    }
+    slab.listed = 0;
 }
 
 void Heap::clock(std::size_t bytes) {
@@ -388,10 +393,10 @@ void Heap::empty(Bins& bins) {
 
 void Heap::close_listed(Bins& bins) {
     for (unsigned c = 0; c < kClasses; c++) {
-        while (bins[c].first_open != 0) {
-            Slab& slab = region.slab(bins[c].first_open);
+        while (bins[c].first[0] != 0) {
+            Slab& slab = region.slab(bins[c].first[0]);
             unlist(bins[c], slab);
-            list(list_for(own_, slab, c), slab);
+            list(own_[c], slab, list_for(own_, slab));
         }
     }
 }
@@ -412,25 +417,23 @@ bool Heap::is_valid() {
         }
         if (bin.current != nullptr) {
             const State state = region.first_of_block(*bin.current).state.load(std::memory_order_relaxed);
-            if (bin.current->listed || !bin.current->is_valid() || hold_of(state) != Hold::current)
+            if (bin.current->listed != 0 || !bin.current->is_valid() || hold_of(state) != Hold::current)
                 return false;
         }
-        if (!list_is_valid(bin.first_open, c)) return false;
-        for (const SlabNumber first : bin.first_closed) {
-            if (!list_is_valid(first, c)) return false;
+        for (unsigned which = 0; which < kLists; which++) {
+            if (!list_is_valid(bin, which, c)) return false;
         }
     }
     return true;
 }
 
-bool Heap::list_is_valid(SlabNumber first, std::size_t c) const {
+bool Heap::list_is_valid(const Bin& bin, unsigned which, std::size_t c) const {
     SlabNumber previous = 0;
-    for (SlabNumber number = first; number != 0; number = region.slab(number).next.get()) {
+    for (SlabNumber number = bin.first[which]; number != 0; number = region.slab(number).next.get()) {
         const Slab& slab = region.slab(number);
-        if (!slab.listed || slab.previous != previous || !slab.is_valid() || slab.size_class != c)
-            return false;
-        if (slab.room < offer_at(c) || heap_of(slab.home.load(std::memory_order_relaxed)) != number_)
-            return false;
+        if (slab.listed != which + 1 || slab.previous != previous) return false;
+        if (!slab.is_valid() || slab.size_class != c || slab.room < offer_at(c)) return false;
+        if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return false;
         previous = number;
     }
     return true;
@@ -469,7 +472,7 @@ bool Heap::relist(std::size_t c) {
 // Other threads of the child may be freeing into the slab meanwhile.
 void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     slab.size_class = static_cast<std::uint8_t>(c);
-    slab.listed = false;
+    slab.listed = 0;
     slab.generation.set(region.generation());
     slab.pending_next.store(0, std::memory_order_relaxed);
     const Word freed = slab.remote_free.load(std::memory_order_acquire);

@@ -1,7 +1,7 @@
 // One thread's slabs. The owner takes from them and frees into them without atomic swaps; others free into
 // remote_free and queue the slab here.
 //
-//   a slab is listed  =>  owned, not current, room >= offer_at(class); once only
+//   a slab is listed  =>  owned, not current, room >= offer_at(class)
 //   a bin's stack     holds only slots whose live bit and free bit are clear
 //   an open slab      is one whose home is its bins': young objects share slabs with young ones
 //
@@ -22,11 +22,10 @@ inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries befo
 inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at most
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
 
-inline constexpr unsigned kFullnesses = 8;  // closed slabs are told apart by so many; 0 is the fullest
-
-constexpr unsigned fullness(std::size_t c, unsigned room) {
-    return room * kFullnesses / (class_slots(c) + 1);
-}
+// The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
+// of their lists.
+inline constexpr unsigned kLists = 5;
+constexpr unsigned closed_list(unsigned room) { return 1u + (room > 8) + (room > 16) + (room > 32); }
 
 // A held slot: its address, and its slab's address with the slot's number in the low six bits.
 struct Held {
@@ -79,9 +78,8 @@ class alignas(kCacheLine) Bin {
     std::uint64_t taken() const { return word_.get() >> 16; }
     unsigned held() const { return bytes_in_use(word_.get()) / unsigned{sizeof(Held)}; }
 
-    Slab* current{};          // owner
-    SlabNumber first_open{};  // owner: slabs of the open epoch with room, the last listed first
-    SlabNumber first_closed[kFullnesses]{};  // owner: of closed epochs, by how full they were when listed
+    Slab* current{};             // owner
+    SlabNumber first[kLists]{};  // owner: of each list
 
   private:
     static constexpr std::uint64_t kOneTaken = 1 << 16;
@@ -122,6 +120,9 @@ class alignas(kCacheLine) Heap {
     TSLAB_COLD void* take_slow(std::size_t c);
     // A live slot becomes free.
     [[gnu::noinline]] void free_slow(Held held);
+    // Leaves slots of the epochs before, and turns to the process's. A refill turns too, and uses up what is
+    // held.
+    TSLAB_COLD void renew();
     // Puts held slots back and parks what is current, so that nothing is taken from these slabs unless opened
     // again.
     TSLAB_COLD void empty(Bins& bins);
@@ -162,10 +163,10 @@ class alignas(kCacheLine) Heap {
     void settle(Slab& slab, std::size_t c);
     bool release_if_empty(Bin& bin, Slab& slab, std::size_t c);
     Bins& bins_of(Home home);
-    SlabNumber& list_for(Bins& bins, const Slab& slab, std::size_t c);
-    void list(SlabNumber& first, Slab& slab);
+    static unsigned list_for(const Bins& bins, const Slab& slab);
+    void list(Bin& bin, Slab& slab, unsigned which);
     void unlist(Bin& bin, Slab& slab);
-    bool list_is_valid(SlabNumber first, std::size_t c) const;
+    bool list_is_valid(const Bin& bin, unsigned which, std::size_t c) const;
     void clock(std::size_t bytes);
     static void settle_in(Slab& slab, Home home);
     static void enqueue_remote(Slab& slab);

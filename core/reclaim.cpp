@@ -78,22 +78,15 @@ class Run {
     unsigned count_ = 0;
 };
 
-unsigned empty_pages(std::size_t c, const Slab& first) {
-    Word needed = 0;
-    for (unsigned i = 0; i < region.slabs_per_block(c); i++)
-        needed |= class_mask(c) & ~(&first + i)->unused();
-    return first.resident.get() & ~region.pages_under(c, needed);
-}
-
 // Notes which pages are empty and adds to the run those that fit and were empty before, or all that are where
 // it is to be done at once. True where pages are left that did not fit.
-bool visit(std::size_t c, Slab& first, bool at_once, Run& run) {
+bool visit(Slab& first, bool at_once, Run& run) {
     const unsigned resident = first.resident.get();
-    if (resident == 0 || (first.quiet.get() == 0 && empty_pages(c, first) == 0)) return false;
+    if (resident == 0 || (first.quiet.get() == 0 && region.empty_pages(first) == 0)) return false;
     const State before = first.state.load(std::memory_order_relaxed);
     if (!first.become_claimed(region.generation())) return false;
     step(Step::purge_claimed);
-    const unsigned empty = empty_pages(c, first);
+    const unsigned empty = region.empty_pages(first);
     const unsigned wanted = at_once ? empty : empty & first.quiet.get();
     first.quiet.set(static_cast<std::uint8_t>(empty));
     const unsigned pages = wanted != 0 ? run.fitting(first, wanted) : 0;
@@ -144,7 +137,7 @@ void Reclaim::end_class() {
     const bool any = in_use_.resident_bytes > in_use_.live_bytes;
     const std::size_t kept = any ? in_use_.resident_bytes - in_use_.live_bytes : 0;
     const std::size_t budget =
-        in_use_.live_bytes / 100 * options.budget.value + kBudgetSpans * class_span(class_);
+        in_use_.live_bytes / 100 * options.budget.value + kBudgetBlocks * region.block_bytes(class_);
     const std::uint32_t mask = std::uint32_t{1} << class_;
     kept_bytes_ += kept;
     const std::uint32_t seen = over_budget_.load(std::memory_order_relaxed);
@@ -157,9 +150,7 @@ void Reclaim::add_up(const Slab& first) {
     if (resident == 0) return;
     in_use_.resident_bytes += popcount(resident) * region.page_bytes();
     for (unsigned i = 0; i < region.slabs_per_block(class_); i++) {
-        const Slab& slab = (&first)[i];
-        const Word live = slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed);
-        in_use_.live_bytes += popcount(live) * class_size(class_);
+        in_use_.live_bytes += (&first)[i].live_objects() * class_size(class_);
     }
 }
 
@@ -200,7 +191,7 @@ bool Reclaim::tick(std::size_t bytes) {
         visits += slabs;
         visit_bytes_ -= static_cast<std::int64_t>(popcount(first.resident.get()) * region.page_bytes());
         add_up(first);
-        if (purges && passes_to_sweep_ == 0) visit(class_, first, eager, run);
+        if (purges && passes_to_sweep_ == 0) visit(first, eager, run);
     }
     if (!run.is_empty()) {
         call_bytes_ -= kBytesPerCall;
@@ -217,7 +208,7 @@ std::size_t Reclaim::purge(Wanted wanted) {
         for (std::uint32_t index = 0; index < region.opened(c); index += region.slabs_per_block(c)) {
             Slab& first = region.slab_at(c, index);
             if (!wanted(first)) continue;
-            while (!off_.load(std::memory_order_relaxed) && visit(c, first, true, run)) finish(run, off_);
+            while (!off_.load(std::memory_order_relaxed) && visit(first, true, run)) finish(run, off_);
         }
     }
     finish(run, off_);

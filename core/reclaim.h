@@ -23,8 +23,8 @@ inline constexpr unsigned kMostPatience = 256;
 // Patience is less where more is at stake: free memory of this much, and of a quarter of all.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
-// Of a class: what a few slabs that are being filled may leave free.
-inline constexpr std::size_t kBudgetSpans = 2;
+// Of a class: what slabs that are being filled may leave free, beside the budget.
+inline constexpr std::size_t kBudgetBlocks = 2;
 
 class Reclaim {
   public:

@@ -188,6 +188,13 @@ unsigned Region::pages_under(std::size_t c, Word slots) const {
     return pages;
 }
 
+unsigned Region::empty_pages(const Slab& first) const {
+    const std::size_t c = first.size_class;
+    Word needed = 0;
+    for (unsigned i = 0; i < slabs_per_block(c); i++) needed |= class_mask(c) & ~(&first)[i].unused();
+    return first.resident.get() & ~pages_under(c, needed);
+}
+
 Slab* Region::acquire(std::size_t c) {
     Range& range = ranges_[c];
     const auto link_of = [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); };

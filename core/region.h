@@ -145,6 +145,9 @@ class Region {
     Word slots_on(std::size_t c, unsigned pages) const;
     unsigned pages_under(std::size_t c, Word slots) const;
 
+    // Of a block's pages with memory, those without a live or held slot. May miss some that come free now.
+    unsigned empty_pages(const Slab& first) const;
+
     // The first slab of a block that nobody owns, its state current: one that was released, or a fresh one.
     // Null where there is neither. The caller becomes its owner.
     Slab* acquire(std::size_t c);

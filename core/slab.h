@@ -62,7 +62,7 @@ struct alignas(kCacheLine) Slab {
     Shared<std::uint32_t> generation;     // owner or whoever releases: the fork generation it was listed in
     std::uint8_t size_class{};            // fixed once opened
     std::uint8_t room{};                  // owner
-    bool listed{};                        // owner: in a bin's list
+    std::uint8_t listed{};                // owner: 1 + which of its bin's lists it is in; 0 for none
     Shared<std::uint8_t> resident;        // holder of the state: the block's pages that may have memory
     bool purged{};                        // holder of the state: pages of the block went back before
     Shared<std::uint8_t> quiet;           // holder of the state: those without an object at the last visit
@@ -77,6 +77,11 @@ struct alignas(kCacheLine) Slab {
 
     // Pairs with the acquire of the next swap: whoever holds the block next sees the words as they are here.
     void park(std::uint32_t now) { state.store(state_of(Hold::parked, now), std::memory_order_release); }
+
+    // Slots the program has; less those that other threads have freed.
+    unsigned live_objects() const {
+        return popcount(live.get() & ~remote_free.load(std::memory_order_relaxed));
+    }
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     Word unused() const { return free.get() | remote_free.load(std::memory_order_acquire); }

@@ -64,10 +64,10 @@ TEST_CASE("a slab is offered again only with room worth the visit", "[heap]") {
         slot = nullptr;
     }
     for (unsigned i = 0; i < offer_at(c); i++) {
-        CHECK_FALSE(slab.listed);
+        CHECK(slab.listed == 0);
         put(in_slab[i]);
     }
-    CHECK(slab.listed);
+    CHECK(slab.listed != 0);
     CHECK(slab.room == offer_at(c));
     for (unsigned i = offer_at(c); i < in_slab.size(); i++) put(in_slab[i]);
     CHECK(own_heap().is_valid());

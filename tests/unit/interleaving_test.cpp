@@ -176,7 +176,7 @@ TEST_CASE("an owner whose listed slab is claimed takes another", "[interleaving]
         }
     }
     Bin& bin = own_heap().bin(c);
-    SlabNumber number = bin.first_open;
+    SlabNumber number = bin.first[0];
     while (number != 0 && !region.first_of_block(region.slab(number)).become_claimed(region.generation())) {
         number = region.slab(number).next.get();
     }

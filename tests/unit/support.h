@@ -9,6 +9,8 @@
 #endif
 
 #include <cstring>
+#include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>

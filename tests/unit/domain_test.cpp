@@ -1,0 +1,197 @@
+#include "core/domain.h"
+
+#include "residency.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+DomainHandle create() {
+    DomainHandle handle = 0;
+    REQUIRE(domains.create(own_heap(), handle) == Refusal::none);
+    REQUIRE(handle != 0);
+    return handle;
+}
+Refusal enter(DomainHandle handle) { return domains.enter(own_heap(), handle); }
+Refusal leave(DomainHandle handle) { return domains.exit(own_heap(), handle); }
+Refusal destroy(DomainHandle handle) { return domains.destroy(own_heap(), handle); }
+
+void expect_apart(const std::vector<void*>& some, const std::vector<void*>& others) {
+    std::set<Slab*> slabs;
+    for (const void* slot : some) slabs.insert(&region.first_of_block(slab_of(slot)));
+    for (const void* slot : others) REQUIRE(slabs.count(&region.first_of_block(slab_of(slot))) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("objects of a domain share no slab with any others, entered again or nested", "[domain]") {
+    start_core();
+    const DomainHandle a = create();
+    const DomainHandle b = create();
+    std::vector<void*> outside;
+    std::vector<void*> in_a;
+    std::vector<void*> in_b;
+    const auto some = [](std::vector<void*>& to) {
+        for (std::size_t bytes = 64; bytes <= 768; bytes += 100) {
+            for (void* slot : get_many(37, bytes)) to.push_back(slot);
+        }
+        // Freed slots are taken again where they were.
+        for (int i = 0; i < 100; i++) {
+            put(to.back());
+            to.back() = get(100);
+        }
+    };
+    for (int round = 0; round < 5; round++) {
+        some(outside);
+        REQUIRE(enter(a) == Refusal::none);
+        some(in_a);
+        REQUIRE(enter(b) == Refusal::none);
+        some(in_b);
+        CHECK(own_heap().is_valid());
+        CHECK(enter(b) == Refusal::none);
+        CHECK(leave(b) == Refusal::none);
+        some(in_b);
+        REQUIRE(leave(b) == Refusal::none);
+        some(in_a);
+        REQUIRE(leave(a) == Refusal::none);
+        // Frees from the other side of the fence.
+        put(in_a.back());
+        in_a.pop_back();
+    }
+    expect_apart(outside, in_a);
+    expect_apart(outside, in_b);
+    expect_apart(in_a, in_b);
+    CHECK(own_heap().is_valid());
+    CHECK(epochs.use(domains.epoch(a)).live_objects == in_a.size());
+    put_all(in_a);
+    put_all(outside);
+    REQUIRE(destroy(a) == Refusal::none);
+    REQUIRE(destroy(b) == Refusal::none);
+    put_all(in_b);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("closing a domain gives its pages back and leaves what outlives it", "[domain]") {
+    start_core();
+    const DomainHandle domain = create();
+    REQUIRE(enter(domain) == Refusal::none);
+    auto slots = get_many(20000, 400);
+    void* const survivor = slots[10000];
+    slots[10000] = slots.back();
+    slots.pop_back();
+    for (void* slot : slots) put(slot);
+    std::size_t given_back = 0;
+    CHECK(domains.close(own_heap(), domain, given_back) == Refusal::entered);
+    REQUIRE(leave(domain) == Refusal::none);
+    const auto ended = domains.epoch(domain);
+    const std::size_t before = epochs.use(ended).resident_bytes;
+    REQUIRE(domains.close(own_heap(), domain, given_back) == Refusal::none);
+    const EpochUse after = epochs.use(ended);
+    CHECK(given_back == before - after.resident_bytes);
+    CHECK(after.live_objects == 1);
+    CHECK(after.resident_bytes <= 2 * region.page_bytes());
+    CHECK(static_cast<unsigned char*>(survivor)[399] == 0x5a);
+    CHECK(domains.epoch(domain) > ended);
+    REQUIRE(enter(domain) == Refusal::none);
+    void* const anew = get(400);
+    CHECK(&slab_of(anew) != &slab_of(survivor));
+    REQUIRE(leave(domain) == Refusal::none);
+    REQUIRE(destroy(domain) == Refusal::none);
+    put(anew);
+    elsewhere([survivor] { put(survivor); });
+    own_heap().collect(100);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a domain used in the wrong order is refused, and nothing happens", "[domain]") {
+    start_core();
+    const DomainHandle a = create();
+    const DomainHandle b = create();
+    CHECK(leave(a) == Refusal::not_innermost);
+    REQUIRE(enter(a) == Refusal::none);
+    REQUIRE(enter(b) == Refusal::none);
+    CHECK(leave(a) == Refusal::not_innermost);
+    CHECK(enter(a) == Refusal::entered);
+    CHECK(destroy(a) == Refusal::entered);
+    CHECK(destroy(b) == Refusal::entered);
+    elsewhere([a] {
+        CHECK(enter(a) == Refusal::other_thread);
+        CHECK(leave(a) == Refusal::other_thread);
+        CHECK(destroy(a) == Refusal::other_thread);
+    });
+    REQUIRE(leave(b) == Refusal::none);
+    REQUIRE(leave(a) == Refusal::none);
+    REQUIRE(destroy(a) == Refusal::none);
+    CHECK(destroy(a) == Refusal::no_domain);
+    CHECK(enter(a) == Refusal::no_domain);
+    CHECK(domains.epoch(a) == 0);
+    CHECK(enter(0) == Refusal::no_domain);
+    CHECK(enter(~DomainHandle{0}) == Refusal::no_domain);
+    const DomainHandle again = create();  // has its number, not its name
+    CHECK(again != a);
+    CHECK(enter(a) == Refusal::no_domain);
+    REQUIRE(destroy(again) == Refusal::none);
+    REQUIRE(destroy(b) == Refusal::none);
+}
+
+TEST_CASE("there are so many domains and no more", "[domain]") {
+    start_core();
+    std::vector<DomainHandle> all;
+    DomainHandle handle = 0;
+    while (domains.create(own_heap(), handle) == Refusal::none) all.push_back(handle);
+    CHECK(all.size() == kMostDomains);
+    for (DomainHandle each : all) REQUIRE(destroy(each) == Refusal::none);
+    const DomainHandle one = create();
+    REQUIRE(destroy(one) == Refusal::none);
+}
+
+TEST_CASE("a thread's domains end with it, and its objects live on", "[domain]") {
+    start_core();
+    DomainHandle domain = 0;
+    std::vector<void*> slots;
+    elsewhere([&] {
+        domain = create();
+        REQUIRE(enter(domain) == Refusal::none);
+        slots = get_many(1000, 200);
+    });
+    CHECK(enter(domain) == Refusal::no_domain);
+    const auto content = static_cast<unsigned char*>(slots[500])[199];
+    CHECK(content == 0x5a);
+    put_all(slots);
+    elsewhere([] {  // the next thread has the heap and all that is in it
+        own_heap().collect(1000);
+        CHECK(own_heap().is_valid());
+        auto again = get_many(1000, 200);
+        put_all(again);
+        CHECK(own_heap().is_valid());
+    });
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("many short domains, some of whose objects stay, use no more memory than those need", "[domain]") {
+    start_core();
+    std::vector<void*> kept;
+    std::size_t settled = 0;
+    for (int i = 0; i < 3000; i++) {
+        const DomainHandle domain = create();
+        REQUIRE(enter(domain) == Refusal::none);
+        auto slots = get_many(100, 300);
+        kept.push_back(slots.back());
+        slots.pop_back();
+        put_all(slots);
+        REQUIRE(leave(domain) == Refusal::none);
+        REQUIRE(destroy(domain) == Refusal::none);
+        if (kept.size() > 50) {
+            put(kept.front());
+            kept.erase(kept.begin());
+        }
+        if (i == 300) settled = region.opened(class_of(300));
+    }
+    CHECK(region.opened(class_of(300)) <= settled * 2);
+    put_all(kept);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}

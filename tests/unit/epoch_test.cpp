@@ -1,0 +1,155 @@
+#include "core/epoch.h"
+
+#include "support.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+std::uint32_t epoch_of_slot(const void* slot) { return epoch_of(slab_of(slot).home.load()); }
+
+// Until every class has been added up once more.
+void pass_once() {
+    const auto sweeps = reclaim.sweeps();
+    while (reclaim.sweeps() == sweeps) reclaim.tick(std::size_t{4} << 20);
+}
+
+}  // namespace
+
+TEST_CASE("what is allocated after an epoch's end shares no slab with what was before", "[epoch]") {
+    start_core();
+    options.budget = {100};
+    pass_once();
+    std::set<Slab*> before;
+    auto first = get_many(1000, 100);
+    for (const void* slot : first) before.insert(&slab_of(slot));
+    const auto closed = epochs.current();
+    epochs.advance();
+    own_heap().renew();
+    auto second = get_many(1000, 100);
+    for (const void* slot : second) {
+        CHECK(before.count(&slab_of(slot)) == 0);
+        CHECK(epoch_of_slot(slot) == closed + 1);
+    }
+    CHECK(epochs.record(closed)->closed_ms.get() != 0);
+    CHECK(epochs.use(closed).live_objects == 1000);
+    CHECK(epochs.use(closed + 1).live_objects == 1000);
+    CHECK(own_heap().is_valid());
+    put_all(first);
+    put_all(second);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("epochs close on the clock of bytes, later the more memory is in use", "[epoch]") {
+    start_core();
+    options.epoch_bytes = std::size_t{1} << 20;
+    const auto before = epochs.current();
+    std::uint64_t clocked = 0;
+    for (int i = 0; i < 200; i++, clocked += 2 * 100 * 512) {
+        auto slots = get_many(100, 500);
+        put_all(slots);
+    }
+    const auto passed = epochs.current() - before;
+    CHECK(passed > 0);
+    CHECK(passed <= clocked / options.epoch_bytes + 1);
+    options.epoch_bytes = 0;
+    CHECK(epochs.length() >= kLeastEpochBytes);
+    auto many = get_many(100000, 700);
+    CHECK(epochs.length() >= kEpochFactor * 100000 * 700);
+    put_all(many);
+}
+
+TEST_CASE("closed slabs are filled up beyond the budget only, the fullest first", "[epoch]") {
+    start_core();
+    options.epoch_bytes = kTiB;
+    options.reclaim = Reclaiming::off;
+    const std::size_t bytes = 256;
+    const unsigned c = class_of(bytes);
+    auto slots = get_many(200 * class_slots(c), bytes);
+    std::map<Slab*, std::vector<void*>> by_slab;
+    for (void* slot : slots) by_slab[&slab_of(slot)].push_back(slot);
+    epochs.advance();
+    own_heap().renew();
+    // Every slab loses a few slots or most of them.
+    bool sparse = false;
+    std::set<Slab*> sparse_slabs;
+    for (auto& [slab, own] : by_slab) {
+        const std::size_t kept = sparse ? 24 : own.size() - 12;
+        if (sparse) sparse_slabs.insert(slab);
+        for (; own.size() > kept; own.pop_back()) put(own.back());
+        sparse = !sparse;
+    }
+    own_heap().renew();
+
+    options.budget = {100};
+    pass_once();
+    REQUIRE_FALSE(reclaim.is_over_budget(c));
+    auto in_new = get_many(200, bytes);
+    for (const void* slot : in_new) CHECK(by_slab.count(&slab_of(slot)) == 0);
+
+    options.budget = {0};
+    pass_once();
+    REQUIRE(reclaim.is_over_budget(c));
+    const auto refilled = figure(Figure::slabs_refilled);
+    const auto opened = figure(Figure::slabs_opened) + figure(Figure::slabs_reopened);
+    own_heap().renew();
+    auto in_old = get_many(500, bytes);
+    std::size_t in_sparse = 0;
+    for (const void* slot : in_old) in_sparse += sparse_slabs.count(&slab_of(slot));
+    CHECK(in_sparse == 0);
+    CHECK(figure(Figure::slabs_refilled) > refilled);
+    CHECK(figure(Figure::slabs_opened) + figure(Figure::slabs_reopened) - opened <=
+          region.slabs_per_block(c));
+    CHECK(own_heap().is_valid());
+
+    put_all(in_new);
+    put_all(in_old);
+    for (auto& [slab, own] : by_slab) put_all(own);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("the drain rate tells how many slabs were empty two epochs on", "[epoch]") {
+    start_core();
+    options.epoch_bytes = kTiB;
+    const auto turn = [] {
+        epochs.advance();
+        own_heap().renew();
+    };
+    turn();
+    turn();
+    turn();
+    turn();
+    const auto judged = figure(Figure::slabs_judged);
+    const auto drained = figure(Figure::slabs_drained);
+    auto slots = get_many(10000, 300);
+    const auto opened = epochs.record(epochs.current())->opened.load();
+    CHECK(opened > 100);
+    turn();
+    put_all(slots);
+    turn();
+    CHECK(figure(Figure::slabs_judged) == judged);
+    turn();
+    CHECK(figure(Figure::slabs_judged) == judged + opened);
+    CHECK(figure(Figure::slabs_drained) == drained + opened);
+    CHECK(epochs.use(epochs.current() - 3).slabs == 0);
+}
+
+TEST_CASE("an epoch is remembered by its number until 1,024 others were opened", "[epoch]") {
+    start_core();
+    const auto epoch = epochs.current();
+    REQUIRE(epochs.label(epoch, "a label that is longer than the forty bytes it may have"));
+    char label[kLabelBytes];
+    for (unsigned i = 0; i < kLabelWords; i++) {
+        const Word word = epochs.record(epoch)->label[i].get();
+        std::memcpy(label + i * sizeof word, &word, sizeof word);
+    }
+    CHECK(std::string(label) == "a label that is longer than the forty b");
+    for (unsigned i = 0; i < kEpochRecords - 1; i++) epochs.advance();
+    CHECK(epochs.record(epoch) != nullptr);
+    epochs.advance();
+    CHECK(epochs.record(epoch) == nullptr);
+    CHECK_FALSE(epochs.label(epoch, "gone"));
+}
