@@ -232,8 +232,9 @@ void Heap::free_slow(Held held) {
     slab.live.set(slab.live.get() & ~held.mask());
     slab.free.set(slab.free.get() | held.mask());
     const unsigned room = ++slab.room;
-    // Most slots are neither the first nor the last that their slab gets back.
-    const bool settled = room < offer_at(c) || (slab.listed && room != class_slots(c));
+    // Most slots are neither the first nor the last that their slab gets back, nor one that moves it to the
+    // list of sparser ones.
+    const bool settled = room < offer_at(c) || (slab.listed != 0 && room % 8 != 1 && room != class_slots(c));
     if (!settled) settle(slab, c);
     if (room % 16 == 0) clock(16 * class_size(c));
 }
