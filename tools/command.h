@@ -34,8 +34,10 @@ int stat_command(char** words);
 int top_command(char** words);
 int trim_command(char** words);
 int profile_command(char** words);
+int fit_command(char** words);
+int report_command(char** words);
 
-// The flags that `run` takes for the library's options, a line each.
+// The flags that `run` and `fit` take for the library's options, a line each.
 std::string option_flags_help();
 
 }  // namespace tool

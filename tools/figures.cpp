@@ -35,8 +35,7 @@ double Figures::slow_path_share() const { return ratio(slow_path_hits, served); 
 Figures figures_of(const Snapshot& snapshot) {
     Figures figures;
     figures.served = snapshot.total("served");
-    figures.forwarded =
-        sum(snapshot, {"forwarded_below", "forwarded_above", "forwarded_aligned", "forwarded_exhausted"});
+    figures.forwarded = snapshot.total("forwarded");
     figures.slow_path_hits = snapshot.total("slow_path_hits");
     figures.live_objects = snapshot.total("live_objects");
     figures.live_bytes = snapshot.total("live_bytes");
@@ -44,7 +43,8 @@ Figures figures_of(const Snapshot& snapshot) {
     figures.metadata_bytes = snapshot.total("metadata_bytes");
     figures.misuse = sum(snapshot, {"double_frees", "invalid_frees", "freed_reallocs", "invalid_reallocs"});
     const Table& epochs = snapshot.table("epochs");
-    for (std::size_t row = 0; row + 1 < epochs.rows(); row++) {
+    for (std::size_t row = 0; row < epochs.rows(); row++) {
+        if (epochs.number(row, "open") != 0) continue;
         const std::uint64_t resident = epochs.number(row, "resident_bytes");
         const std::uint64_t live = epochs.number(row, "live_bytes");
         if (resident > live) figures.pinned_bytes += resident - live;

@@ -108,13 +108,16 @@ std::string escaped_label(const std::string& value) {
     return text;
 }
 
-// One row's labels: its process, and its key where its table has one.
-std::string labels_of(const std::string& process, const Table& table, std::size_t row) {
-    std::string text = "{" + process;
-    for (const Column& column : table.columns)
-        if (column.kind == ColumnKind::key)
-            text += "," + column.name + "=\"" + std::to_string(table.number(row, column)) + "\"";
-    return text + "}";
+// The key of one row, and what the program called it; nothing where its table has no key.
+std::string labels_of(const Table& table, std::size_t row) {
+    std::string text;
+    for (const Column& column : table.columns) {
+        if (column.kind != ColumnKind::key && column.kind != ColumnKind::text) continue;
+        const std::string value = column.kind == ColumnKind::key ? std::to_string(table.number(row, column))
+                                                                 : escaped_label(table.text(row, column));
+        text += (text.empty() ? "{" : ",") + column.name + "=\"" + value + "\"";
+    }
+    return text.empty() ? text : text + "}";
 }
 
 // tslab_live_bytes, tslab_class_live_bytes, tslab_epoch_live_bytes; a counter ends in _total.
@@ -149,9 +152,10 @@ std::string text_of(const Telemetry& telemetry, const Snapshot& snapshot) {
 }
 
 std::string prometheus_of(const Telemetry& telemetry, const Snapshot& snapshot) {
-    const std::string process = "pid=\"" + std::to_string(telemetry.pid()) + "\",program=\"" +
-                                escaped_label(telemetry.program()) + "\"";
-    std::string text;
+    std::string text =
+        "# HELP tslab_process_info what the other metrics are about\n# TYPE tslab_process_info gauge\n";
+    text += "tslab_process_info{version=\"" + escaped_label(telemetry.library_version()) + "\",program=\"" +
+            escaped_label(telemetry.program()) + "\",pid=\"" + std::to_string(telemetry.pid()) + "\"} 1\n";
     for (const Table& table : snapshot.tables) {
         for (const Column& column : table.columns) {
             const bool sampled = column.kind == ColumnKind::counter || column.kind == ColumnKind::gauge;
@@ -160,18 +164,18 @@ std::string prometheus_of(const Telemetry& telemetry, const Snapshot& snapshot) 
             text += "# HELP " + name + " " + column.help + "\n# TYPE " + name + " ";
             text += column.kind == ColumnKind::counter ? "counter\n" : "gauge\n";
             for (std::size_t row = 0; row < table.rows(); row++)
-                text += name + labels_of(process, table, row) + " " +
-                        std::to_string(table.number(row, column)) + "\n";
+                text += name + labels_of(table, row) + " " + std::to_string(table.number(row, column)) + "\n";
         }
     }
     return text;
 }
 
 std::string json_of(const Telemetry& telemetry, const Snapshot& snapshot) {
-    std::string text = line("{\"schema\":%d,\"pid\":%d,\"program\":", kJsonSchema, telemetry.pid());
-    text += quoted(telemetry.program()) + ",\"version\":" + quoted(telemetry.library_version());
-    text += ",\"started_ns\":" + std::to_string(telemetry.started_ns());
-    text += ",\"published_ns\":" + std::to_string(snapshot.published_ns);
+    std::string text = "{\"schema\":\"temporal-slab figures\",\"version\":" + std::to_string(kJsonVersion);
+    text += ",\"library_version\":" + quoted(telemetry.library_version());
+    text += ",\"program\":" + quoted(telemetry.program()) + ",\"pid\":" + std::to_string(telemetry.pid());
+    text += ",\"time_ms\":" + std::to_string(snapshot.published_ns / 1'000'000);
+    text += ",\"page_bytes\":" + std::to_string(telemetry.page_bytes());
     for (const Table& table : snapshot.tables) {
         text += ",\n" + quoted(table.name) + ":";
         if (!has_key(table) && table.rows() == 1) {

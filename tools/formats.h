@@ -1,4 +1,5 @@
-// A snapshot as text for people, as JSON, and as Prometheus exposition text.
+// A snapshot as text for people, and as the JSON and the Prometheus exposition text that the library itself
+// writes.
 #pragma once
 
 #include <string>
@@ -7,7 +8,7 @@
 
 namespace tool {
 
-inline constexpr int kJsonSchema = 1;
+inline constexpr int kJsonVersion = 1;
 
 std::string text_of(const Telemetry& telemetry, const Snapshot& snapshot);
 std::string json_of(const Telemetry& telemetry, const Snapshot& snapshot);

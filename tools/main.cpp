@@ -49,6 +49,19 @@ constexpr Command kCommands[] = {
      "Asks a process that runs with TSLAB_PROFILE and TSLAB_TELEMETRY to write its profile, and prints it.\n\n"
      "  --output FILE, -o     write it there instead of printing it\n"
      "  --timeout SECONDS     how long to wait (default 5)\n", false},
+    {"fit", fit_command, "[OPTION…] -- PROGRAM [ARGUMENT…]", "tell whether the library suits a program",
+     "Runs PROGRAM once with the library and once without it, and tells in plain words whether its requests\n"
+     "suit the library, what memory it took either way, and which settings to try. End a program that does\n"
+     "not end by itself as always, or with --for. The exit status is 0 where the program fits, 1 where not.\n\n"
+     "  --once                without the second run\n"
+     "  --for SECONDS         end each run with SIGTERM after so long\n"
+     "  --library FILE        as for run\n"
+     "\nThe library's options, as for run:\n\n", true},
+    {"report", report_command, "FILE… -o OUT.html [--title TEXT]", "draw figures as one HTML page",
+     "Draws charts of the figures in each FILE, as one page that needs nothing else. A FILE is what\n"
+     "TSLAB_STATS_INTERVAL_MS appends to, what a driver of bench/ prints, or folded call stacks.\n\n"
+     "  -o, --output FILE     where to write the page\n"
+     "  --title TEXT          its heading\n", false},
 };
 // clang-format on
 

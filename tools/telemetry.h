@@ -65,6 +65,7 @@ class Telemetry {
     pid_t pid() const { return pid_ != 0 ? pid_ : static_cast<pid_t>(header().pid); }
     std::string program() const;
     std::string library_version() const;
+    std::uint64_t page_bytes() const { return header().page_bytes; }
     std::uint64_t started_ns() const { return header().started_ns; }
 
     // Whether the process that writes it is there.

@@ -86,8 +86,9 @@ class Run(unittest.TestCase):
 
     def test_a_library_below_the_same_prefix_is_found(self):
         with tempfile.TemporaryDirectory() as prefix:
-            build = COMMAND.rsplit("/", 2)[0]
-            subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True, capture_output=True)
+            for file in (COMMAND, LIBRARY):
+                subprocess.run(["cmake", "--install", os.path.dirname(file), "--prefix", prefix], check=True,
+                               capture_output=True)
             done = subprocess.run([prefix + "/bin/temporal-slab", "run", "--", "sh", "-c", "echo $LD_PRELOAD"],
                                   env=tools.environment(), capture_output=True, text=True, check=True)
             self.assertTrue(done.stdout.startswith(prefix), done.stdout + done.stderr)

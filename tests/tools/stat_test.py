@@ -21,9 +21,9 @@ class Stat(unittest.TestCase):
     def test_json(self):
         with writer() as (pid, _):
             figures = json.loads(run("stat", "--json", "--as-published", str(pid))[0])
-            self.assertEqual(figures["schema"], 1)
-            self.assertEqual(figures["program"], 'a "writer"')
-            self.assertEqual(figures["version"], "9.8.7")
+            self.assertEqual((figures["schema"], figures["version"]), ("temporal-slab figures", 1))
+            self.assertEqual((figures["program"], figures["pid"]), ('a "writer"', pid))
+            self.assertEqual((figures["library_version"], figures["page_bytes"]), ("9.8.7", 4096))
             self.assertEqual(figures["totals"], {"served": 1000, "slow_path_hits": 100, "resident_bytes": 8 << 20,
                                                  "live_bytes": 6 << 20})
             self.assertEqual(figures["classes"], [{"class_bytes": 64, "live_objects": 10},
@@ -50,10 +50,10 @@ class Stat(unittest.TestCase):
     def test_prometheus(self):
         with writer() as (pid, _):
             out, _ = run("stat", str(pid), "--prometheus", "--as-published")
-            labels = f'pid="{pid}",program="a \\"writer\\""'
-            self.assertIn(f"# TYPE tslab_served_total counter\ntslab_served_total{{{labels}}} 1000\n", out)
-            self.assertIn(f'tslab_class_live_objects{{{labels},class_bytes="96"}} 20\n', out)
-            self.assertIn(f'tslab_epoch_live_bytes{{{labels},epoch="3"}} {3 << 20}\n', out)
+            self.assertIn(f'tslab_process_info{{version="9.8.7",program="a \\"writer\\"",pid="{pid}"}} 1\n', out)
+            self.assertIn("# TYPE tslab_served_total counter\ntslab_served_total 1000\n", out)
+            self.assertIn('tslab_class_live_objects{class_bytes="96"} 20\n', out)
+            self.assertIn(f'tslab_epoch_live_bytes{{epoch="3"}} {3 << 20}\n', out)
             if shutil.which("promtool"):
                 subprocess.run(["promtool", "check", "metrics"], input=out, text=True, check=True)
 

@@ -144,9 +144,10 @@ int main(int argc, char** argv) {
 
     writer.begin_section("epochs", 3);
     writer.add_column("epoch", "number of the epoch", ColumnKind::key);
+    writer.add_column("open", "1 while the epoch is open", ColumnKind::gauge);
     writer.add_column("resident_bytes", "bytes resident in its slabs", ColumnKind::gauge);
     writer.add_column("live_bytes", "bytes of live slots", ColumnKind::gauge);
-    writer.end_section({1, 2 << 20, 1 << 20, 2, 2 << 20, 2 << 20, 3, 4 << 20, 3 << 20});
+    writer.end_section({1, 0, 2 << 20, 1 << 20, 2, 0, 2 << 20, 2 << 20, 3, 1, 4 << 20, 3 << 20});
 
     for (const char* request : {"trim", "publish", "profile"}) writer.add_request(request);
     publish(writer.header(), totals);
