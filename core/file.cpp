@@ -12,7 +12,11 @@ File::File(const char* path) {
     if (failed_) return;
     memcpy(path_, path, length + 1);
     memcpy(path_meanwhile_, path, length);
-    memcpy(path_meanwhile_ + length, ".new", 5);
+    // Of this process alone, since others may write the same file.
+    char* at = path_meanwhile_ + length;
+    *at++ = '.';
+    for (int id = os::process_id(); id > 0; id /= 10) *at++ = static_cast<char>('0' + id % 10);
+    *at = 0;
     file_ = os::create_file(path_meanwhile_);
     failed_ = file_ < 0;
 }

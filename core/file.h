@@ -27,7 +27,7 @@ class File {
     void flush();
 
     char path_[kLongestPath + 1];
-    char path_meanwhile_[kLongestPath + 5];
+    char path_meanwhile_[kLongestPath + 16];
     int file_ = -1;
     bool failed_ = false;
     std::size_t length_ = 0;

@@ -60,16 +60,18 @@ std::uint64_t Latency::nanoseconds(std::uint64_t ticks) const {
 }
 
 void Latency::print(const char* program) const {
+    Line line;
+    line.text(program).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]");
     for (unsigned call = 0; call < static_cast<unsigned>(Timed::count); call++) {
         const Histogram& times = histograms_[call];
-        Line line;
-        line.text(program).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: ");
-        line.text(kNames[call]).text(" in ns: ").number(times.count()).text(" timed");
+        line.text(call == 0 ? ": " : "; ").text(kNames[call]).text(" in ns: ");
+        line.number(times.count()).text(" timed");
         for (const Row& row : kRows) {
-            line.text("; ").text(row.name).text(" ").number(nanoseconds(times.quantile(row.per_million)));
+            line.text(", ").text(row.name).text(" ").number(nanoseconds(times.quantile(row.per_million)));
         }
-        line.text("; max ").number(nanoseconds(times.largest())).send();
+        line.text(", max ").number(nanoseconds(times.largest()));
     }
+    line.send();
 }
 
 }  // namespace tslab

@@ -65,7 +65,7 @@ class Latency {
     // From ticks of the counter to time, by the clock since start().
     std::uint64_t nanoseconds(std::uint64_t ticks) const;
 
-    // One line for each kind of call on stderr.
+    // One line on stderr.
     void print(const char* program) const;
 
   private:

@@ -103,14 +103,13 @@ bool Samples::add(const Sample& sample, const std::uintptr_t* frames, unsigned d
     for (unsigned i = 0; i < kProbes; i++) {
         Entry& entry = entries_[(first + i) % kEntries];
         std::uintptr_t seen = entry.pointer.load(std::memory_order_relaxed);
-        // Acquire pairs with remove: a reader that sees the new words sees that the old object is gone.
         if (seen != 0 || !entry.pointer.compare_exchange_strong(seen, kClaimed, std::memory_order_acquire)) {
             continue;
         }
-        std::atomic_thread_fence(std::memory_order_release);
-        entry.site.set(static_cast<std::uint32_t>(site));
-        entry.bytes.set(static_cast<std::uint32_t>(sample.bytes));
-        entry.epoch.set(sample.epoch);
+        entry.site.store(static_cast<std::uint32_t>(site),
+                         std::memory_order_release);  // as all: pairs with get
+        entry.bytes.store(static_cast<std::uint32_t>(sample.bytes), std::memory_order_release);
+        entry.epoch.store(sample.epoch, std::memory_order_release);
         Site& at = sites_[site];
         at.made.fetch_add(1, std::memory_order_relaxed);
         at.made_bytes.fetch_add(sample.bytes, std::memory_order_relaxed);
@@ -126,9 +125,9 @@ bool Samples::remove(const void* pointer, std::uint64_t epoch_now) {
     for (unsigned i = 0; i < kProbes; i++) {
         Entry& entry = entries_[(first + i) % kEntries];
         if (entry.pointer.load(std::memory_order_acquire) != key) continue;
-        const unsigned number = entry.site.get();
-        const std::uint64_t bytes = entry.bytes.get();
-        const std::uint64_t born = entry.epoch.get();
+        const unsigned number = entry.site.load(std::memory_order_acquire);
+        const std::uint64_t bytes = entry.bytes.load(std::memory_order_acquire);
+        const std::uint64_t born = entry.epoch.load(std::memory_order_acquire);
         std::uintptr_t seen = key;
         // Two that free one object at once: the second finds it gone.
         if (!entry.pointer.compare_exchange_strong(seen, 0, std::memory_order_acq_rel)) return false;
@@ -146,8 +145,8 @@ bool Samples::get(unsigned i, Sample& sample) const {
     const Entry& entry = entries_[i];
     const std::uintptr_t pointer = entry.pointer.load(std::memory_order_acquire);
     if (pointer <= kClaimed) return false;
-    sample = {reinterpret_cast<const void*>(pointer), entry.bytes.get(), entry.epoch.get(), entry.site.get()};
-    std::atomic_thread_fence(std::memory_order_acquire);
+    sample = {reinterpret_cast<const void*>(pointer), entry.bytes.load(std::memory_order_acquire),
+              entry.epoch.load(std::memory_order_acquire), entry.site.load(std::memory_order_acquire)};
     return entry.pointer.load(std::memory_order_relaxed) == pointer;
 }
 

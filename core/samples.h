@@ -66,9 +66,11 @@ class Samples {
   private:
     struct Entry {
         std::atomic<std::uintptr_t> pointer;  // any: 0 free, kClaimed while it is being written
-        Shared<std::uint32_t> site;           // who claimed it, as all below
-        Shared<std::uint32_t> bytes;
-        Shared<std::uint64_t> epoch;
+        // Who claimed it. Each is stored with release and read with acquire: who finds a new value in one of
+        // them finds the old pointer gone.
+        std::atomic<std::uint32_t> site;
+        std::atomic<std::uint32_t> bytes;
+        std::atomic<std::uint64_t> epoch;
     };
     static constexpr std::uintptr_t kClaimed = 1;
 
