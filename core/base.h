@@ -50,6 +50,41 @@ inline void step(Step) {}
 #define TSLAB_ASSERT(condition) ((void)0)
 #endif
 
+// What a call of the malloc family does of our own is bounded, whatever the state of the process: so many
+// slabs looked at, so many system calls. What a call does for the whole process on demand (trim) is not one
+// of these.
+enum class Work : unsigned { slab_visit, system_call, count };
+inline constexpr unsigned kMostWork[] = {128, 5};
+
+// One such call. The checked build counts what it does, and the calls that did more than they may.
+class BoundedCall {
+#ifdef TSLAB_ASSERTS
+  public:
+    BoundedCall() {
+        for (unsigned& done : done_) done = 0;
+    }
+    ~BoundedCall() {
+        for (unsigned i = 0; i < static_cast<unsigned>(Work::count); i++) {
+            if (done_[i] > kMostWork[i]) broken.fetch_add(1, std::memory_order_relaxed);
+            if (done_[i] > most[i].load(std::memory_order_relaxed))
+                most[i].store(done_[i], std::memory_order_relaxed);
+        }
+    }
+    static void did(Work work) { done_[static_cast<unsigned>(work)]++; }
+
+    inline static constinit std::atomic<unsigned> broken{};  // calls that did more than they may
+    inline static constinit std::atomic<unsigned> most[static_cast<unsigned>(Work::count)]{};  // by one call
+
+  private:
+    inline static constinit thread_local unsigned done_[static_cast<unsigned>(Work::count)]{};
+#else
+  public:
+    BoundedCall() {}
+    ~BoundedCall() {}
+    static void did(Work) {}
+#endif
+};
+
 using Word = std::uint64_t;  // one bit per slot
 
 constexpr Word bit(unsigned slot) { return Word{1} << (slot & 63); }

@@ -10,7 +10,12 @@ constinit thread_local Thread this_thread{};
 // Taking
 // ------------------------------------------------------------------------------------------------------
 
+// A refill: it collects, looks for open and closed slabs, in a forked child for more, and ticks.
+static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks + kVisitsPerTick + 1 <=
+              kMostWork[static_cast<unsigned>(Work::slab_visit)]);
+
 void* Heap::take_slow(std::size_t c) {
+    const BoundedCall call;
     follow_epoch();
     if (!refill(*in_force_, c)) {
         stats.add(Figure::exhausted);
@@ -91,6 +96,7 @@ bool Heap::refill_from_open(Bins& bins, std::size_t c, bool with_memory) {
     Bin& bin = bins[c];
     SlabNumber number = bin.first[0];
     for (unsigned tries = 0; number != 0 && tries < kOpenTries; tries++) {
+        BoundedCall::did(Work::slab_visit);
         Slab& slab = region.slab(number);
         number = slab.next.get();
         // Those listed since the epoch was opened stand before all others.
@@ -107,6 +113,7 @@ bool Heap::refill_from_open(Bins& bins, std::size_t c, bool with_memory) {
 bool Heap::refill_from_closed(Bins& bins, std::size_t c) {
     Bin& bin = bins[c];
     for (unsigned tries = 0; bin.first[0] != 0 && tries < kClosedTries; tries++) {
+        BoundedCall::did(Work::slab_visit);
         Slab& slab = region.slab(bin.first[0]);
         if (list_for(bins, slab) == 0) break;
         list(bin, slab, list_for(bins, slab));
@@ -114,6 +121,7 @@ bool Heap::refill_from_closed(Bins& bins, std::size_t c) {
     unsigned tries = 0;
     for (unsigned which = 1; which < kLists; which++) {
         for (SlabNumber number = bin.first[which]; number != 0 && tries < kClosedTries; tries++) {
+            BoundedCall::did(Work::slab_visit);
             Slab& slab = region.slab(number);
             number = slab.next.get();
             const Word ready = ready_slots(slab, c);
@@ -227,6 +235,7 @@ void Heap::close_current(Bin& bin, std::size_t c) {
 // -----------------------------------------------------------------------------------------------------
 
 void Heap::free_slow(Held held) {
+    const BoundedCall call;
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class;
     slab.live.set(slab.live.get() & ~held.mask());
@@ -240,6 +249,7 @@ void Heap::free_slow(Held held) {
 }
 
 void Heap::free_remote(Held held, Heap* own) {
+    const BoundedCall call;
     Slab& slab = held.slab();
     const Word mask = held.mask();
     if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, held.slot);
@@ -278,6 +288,7 @@ void Heap::collect(unsigned most_slabs) {
         Slab& slab = region.slab(collecting_);
         const SlabNumber next = slab.pending_next.load(std::memory_order_relaxed);
         collecting_ = next == kLastPending ? 0 : next;
+        BoundedCall::did(Work::slab_visit);
         step(Step::collect_popped);
         // Sequentially consistent, as all of enqueue_remote: unqueued before the owner is looked up again.
         slab.pending_next.store(0, std::memory_order_seq_cst);
@@ -446,6 +457,7 @@ bool Heap::list_is_valid(const Bin& bin, unsigned which, std::size_t c) const {
 bool Heap::relist(std::size_t c) {
     const std::uint32_t now = region.generation();
     for (unsigned i = 0; i < kRelistBlocks; i++) {
+        BoundedCall::did(Work::slab_visit);
         Slab* const first = region.next_unlisted(c);
         if (first == nullptr) return i > 0;
         const Home home = first->home.load(std::memory_order_acquire);  // pairs with release_if_empty

@@ -68,13 +68,20 @@ void* reserve(std::size_t bytes) {
 void unreserve(void* start, std::size_t bytes) { call(SYS_munmap, address(start), static_cast<long>(bytes)); }
 
 long commit(void* start, std::size_t bytes) {
+    BoundedCall::did(Work::system_call);
     return call(SYS_mprotect, address(start), static_cast<long>(bytes), PROT_READ | PROT_WRITE);
 }
 
-long give_back(void* start, std::size_t bytes) { return advise(start, bytes, MADV_DONTNEED); }
+long give_back(void* start, std::size_t bytes) {
+    BoundedCall::did(Work::system_call);
+    return advise(start, bytes, MADV_DONTNEED);
+}
 void avoid_huge_pages(void* start, std::size_t bytes) { advise(start, bytes, MADV_NOHUGEPAGE); }
 void exclude_from_dump(void* start, std::size_t bytes) { advise(start, bytes, MADV_DONTDUMP); }
-void include_in_dump(void* start, std::size_t bytes) { advise(start, bytes, MADV_DODUMP); }
+void include_in_dump(void* start, std::size_t bytes) {
+    BoundedCall::did(Work::system_call);
+    advise(start, bytes, MADV_DODUMP);
+}
 
 std::size_t page_bytes() { return getauxval(AT_PAGESZ); }
 

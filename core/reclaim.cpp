@@ -179,6 +179,7 @@ bool Reclaim::tick(std::size_t bytes) {
     const bool eager = options.reclaim == Reclaiming::eager;
     Run run(call_bytes_ >= kBytesPerCall);
     for (unsigned visits = 0; visits < kVisitsPerTick;) {
+        BoundedCall::did(Work::slab_visit);
         if (!find_block()) {
             if (visit_bytes_ > 0) visit_bytes_ = 0;
             break;
