@@ -71,11 +71,13 @@ void show(Line& line, Percentage value) { line.number(value.value).text("%"); }
 
 bool parse(const char* text, Path& value, Bounds) {
     if (*text == 0 || strlen(text) > kLongestPath) return false;
-    value.text = text;
+    memcpy(value.text, text, strlen(text) + 1);
     return true;
 }
-void rule(Line& line, Path, Bounds) { line.text("a path of 1 to ").number(kLongestPath).text(" bytes"); }
-void show(Line& line, Path value) { line.text(value.text); }
+void rule(Line& line, const Path&, Bounds) {
+    line.text("a path of 1 to ").number(kLongestPath).text(" bytes");
+}
+void show(Line& line, const Path& value) { line.text(value.text); }
 
 template <typename T>
 bool parse_name(const char* text, const char* const (&names)[3], T& value) {

@@ -12,8 +12,9 @@ inline constexpr std::size_t kGiB = std::size_t{1} << 30;
 inline constexpr std::size_t kTiB = std::size_t{1} << 40;
 
 inline constexpr std::size_t kLongestPath = 200;
+// A copy: programs overwrite their environment, to be listed under another title.
 struct Path {
-    const char* text;
+    char text[kLongestPath + 1];
 };
 enum class OnMisuse : unsigned char { report, ignore, abort };
 enum class Reclaiming : unsigned char { off, normal, eager };

@@ -73,7 +73,11 @@ class Pass:
         self.plain_env = {"PATH": os.environ["PATH"], "HOME": folder, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
         self.env = dict(self.plain_env)
         if library:
-            self.env |= {"LD_PRELOAD": library, "TSLAB_STATS": "1"}
+            profiles = os.path.join(folder, "profiles")
+            os.mkdir(profiles)
+            os.chmod(profiles, 0o777)  # for servers under another user
+            self.env |= {"LD_PRELOAD": library, "TSLAB_STATS": "1", "TSLAB_PROFILE_FILE": profiles + "/%p"}
+            self.env |= {name: value for name, value in os.environ.items() if name.startswith("TSLAB_")}
         self.messages = os.path.join(folder, "stderr")
 
     def path(self, name):
