@@ -117,6 +117,20 @@ bool read_one(const char* name, const char* text, T& field, Bounds bounds, bool 
     return false;
 }
 
+// Values outlive the environment: a program that shows a title of its own writes it over its strings. What
+// the room does not hold stays where it is.
+constinit char kept[4096];
+constinit std::size_t kept_bytes;
+
+const char* keep(const char* text) {
+    const std::size_t bytes = strlen(text) + 1;
+    if (bytes > sizeof kept - kept_bytes) return text;
+    char* const copy = kept + kept_bytes;
+    memcpy(copy, text, bytes);
+    kept_bytes += bytes;
+    return copy;
+}
+
 // Whether an entry "NAME=value" is of this name.
 bool has_name(const char* entry, const char* name) {
     const std::size_t length = strlen(name);
@@ -156,10 +170,10 @@ void Options::read(char** environment) {
         const char* entry = *at;
         const char* equals = strchr(entry, '=');
         if (strncmp(entry, "TSLAB_", 6) != 0 || equals == nullptr) continue;
-#define TSLAB_READ(kind, field, name, value, least, largest, help)       \
-    if (has_name(entry, name)) {                                         \
-        read_one(name, equals + 1, field, Bounds{least, largest}, true); \
-        continue;                                                        \
+#define TSLAB_READ(kind, field, name, value, least, largest, help)             \
+    if (has_name(entry, name)) {                                               \
+        read_one(name, keep(equals + 1), field, Bounds{least, largest}, true); \
+        continue;                                                              \
     }
         TSLAB_OPTIONS(TSLAB_READ)
 #undef TSLAB_READ

@@ -29,6 +29,12 @@ int main(int argc, char **argv) {
 """
 
 
+def library_reports():
+    command = [tools.COMMAND, "run", "--stats=prometheus", "--", "true"]
+    return subprocess.run(command, env=tools.environment(), capture_output=True, check=False).returncode == 0
+
+
+@unittest.skipUnless(library_reports(), "the library does not write its figures as exposition text")
 class Fit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -9,7 +9,7 @@ using namespace tslab::test;
 namespace {
 
 struct Reading {
-    std::vector<std::string> entries;  // the options point into them
+    std::vector<std::string> entries;
     Options read;
     std::string lines;
 };
@@ -34,6 +34,15 @@ TEST_CASE("no environment, or nothing of ours in it, leaves the defaults", "[opt
     CHECK(chosen.min_size == 64);
     CHECK(chosen.max_size == 768);
     CHECK(chosen.deepbind);
+}
+
+TEST_CASE("values stay when the environment is overwritten", "[options]") {
+    std::string entry = "TSLAB_ONLY=redis-server,nginx";
+    char* environment[] = {entry.data(), nullptr};
+    Options chosen;
+    chosen.read(environment);
+    entry.assign(entry.size(), 'x');
+    CHECK(std::string(chosen.only) == "redis-server,nginx");
 }
 
 TEST_CASE("values are read", "[options]") {
