@@ -1,11 +1,13 @@
 #include "allocator.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "os.h"
 #include "print.h"
 #include "profile.h"
 #include "reclaim.h"
+#include "reporter.h"
 #include "unwind.h"
 #include "watch.h"
 
@@ -17,7 +19,6 @@ namespace {
 
 constinit std::atomic<Phase> phase_now{Phase::unstarted};
 constinit pthread_key_t thread_key;
-constinit std::atomic<std::uint64_t> forwarded_without_heap;  // by threads that have none
 
 // The destructor of thread_key. Destructors that run after it free through the remote path and allocate from
 // the next allocator: a heap made that late would never be given up.
@@ -46,6 +47,7 @@ void begin_child() {
     heaps.begin_generation(static_cast<Heap*>(pthread_getspecific(thread_key)));
     reclaim.begin_generation();
     profile.begin_generation();
+    reporter.begin_generation();
 }
 
 Heap* attach_thread() {
@@ -121,13 +123,14 @@ bool start(const Host& host, bool now) {
     const bool active = start_region(started_name, program_name, host);
     served = active ? Served{options.min_size, options.max_size - options.min_size} : Served{SIZE_MAX, 0};
     phase_now.store(active ? Phase::active : Phase::passing_through, std::memory_order_release);
+    if (active) reporter.start(started_name);
     if (options.verbose) print_banner(started_name, host, active);
     return active;
 }
 
 namespace {
 
-void* allocate_unwatched(std::size_t bytes) {
+void* take_from_heap(std::size_t bytes) {
     Heap* heap = this_thread.heap;
     if (heap == nullptr) {
         heap = attach_thread();
@@ -136,6 +139,12 @@ void* allocate_unwatched(std::size_t bytes) {
         if (void* const slot = heap->bin(class_of(bytes)).take()) return slot;
     }
     return heap->take_slow(class_of(bytes));
+}
+
+void* allocate_unwatched(std::size_t bytes) {
+    void* const slot = take_from_heap(bytes);
+    if (slot == nullptr) stats.add_in(class_of(bytes), Figure::forwarded_exhausted);
+    return slot;
 }
 
 void* allocate_any(std::size_t bytes) {
@@ -214,7 +223,7 @@ bool free_unwatched(void* pointer) {
     const Place place = region.locate(pointer);
     if (!is_live(place)) {
         if (!still_owns(pointer)) return false;
-        report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, pointer);
+        report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, place.size_class, pointer);
         return true;
     }
     forget_sample(place, pointer);
@@ -268,7 +277,8 @@ std::size_t usable_bytes(const void* pointer) {
 std::size_t resizable_bytes(const void* pointer) {
     const Place place = region.locate(pointer);
     if (is_live(place)) return class_size(place.size_class);
-    report_misuse(is_slot(place) ? Misuse::freed_realloc : Misuse::invalid_realloc, pointer);
+    report_misuse(is_slot(place) ? Misuse::freed_realloc : Misuse::invalid_realloc, place.size_class,
+                  pointer);
     return 0;
 }
 
@@ -283,13 +293,20 @@ Heap* thread_heap() { return this_thread.heap != nullptr ? this_thread.heap : at
 
 std::size_t trim() { return phase() == Phase::active ? reclaim.purge_now() : 0; }
 
-void count_forwarded() {
+void count_forwarded(std::size_t bytes, std::size_t alignment) {
+    const bool below = bytes < served.least;
+    const bool above = !below && !serves(bytes);
+    if (!below && !above && (alignment == 0 || aligned_bytes(alignment, bytes) != 0)) return;
     Heap* const heap = this_thread.heap;
-    if (heap != nullptr) {
-        heap->forwarded.set(heap->forwarded.get() + 1);
-    } else {
-        forwarded_without_heap.fetch_add(1, std::memory_order_relaxed);
+    if (heap == nullptr) {
+        return stats.add(below   ? Figure::forwarded_below
+                         : above ? Figure::forwarded_above
+                                 : Figure::forwarded_aligned);
     }
+    Shared<std::uint64_t>& count = below   ? heap->forwarded_below
+                                   : above ? heap->forwarded_above
+                                           : heap->forwarded_aligned;
+    count.set(count.get() + 1);
 }
 
 void write_profile() { profile.write(); }
@@ -301,31 +318,37 @@ void print_latency() {
     latency.print(name);
 }
 
+namespace {
+
+constinit Survey last_survey{};
+
+std::uint64_t total(const std::uint64_t (&row)[kTotalWords], const char* name) {
+    unsigned at = 0;
+    while (strcmp(columns::kTotals.of[at].name, name) != 0) at++;
+    return row[at];
+}
+
 void print_summary() {
-    std::uint64_t taken = 0;
-    std::uint64_t forwarded = forwarded_without_heap.load(std::memory_order_relaxed);
-    for (HeapNumber number = 1; number <= heaps.count(); number++) {
-        forwarded += heaps.at(number).forwarded.get();
-        for (unsigned c = 0; c < kClasses; c++) taken += heaps.at(number).bin(c).taken();
-    }
-    std::uint64_t objects = 0;
-    std::uint64_t bytes = 0;
-    for (unsigned c = 0; c < kClasses; c++) {
-        for (std::uint32_t index = 0; index < region.opened(c); index++) {
-            const Slab& slab = region.slab_at(c, index);
-            const unsigned live = slab.live_objects();
-            objects += live;
-            bytes += live * class_size(c);
-        }
-    }
+    last_survey.begin();
+    last_survey.finish();
+    std::uint64_t row[kTotalWords];
+    last_survey.total_row(row);
     char name[64];
     os::started_name(name, sizeof name);
     Line line;
     line.text(name).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: served ");
-    line.number(taken).text(" requests, forwarded ").number(forwarded).text("; live ").number(objects);
-    line.text(" objects, ").number(bytes).text(" bytes; resident ");
-    line.number(stats.get(Figure::resident_pages) * region.page_bytes()).text(" bytes in slabs, ");
-    line.number(region.metadata_bytes()).text(" in metadata; misuse ").number(misuses_counted()).send();
+    line.number(total(row, "served")).text(" requests, forwarded ").number(total(row, "forwarded"));
+    line.text("; live ").number(total(row, "live_objects")).text(" objects, ");
+    line.number(total(row, "live_bytes")).text(" bytes; resident ").number(total(row, "resident_bytes"));
+    line.text(" bytes in slabs, ").number(total(row, "metadata_bytes")).text(" in metadata; misuse ");
+    line.number(misuses_counted()).send();
+}
+
+}  // namespace
+
+void end_process() {
+    if (options.stats.format == ReportFormat::summary) print_summary();
+    reporter.end();
 }
 
 }  // namespace tslab

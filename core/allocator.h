@@ -127,8 +127,9 @@ Heap* thread_heap();
 // Gives every empty page back, in time proportional to the slabs. Returns the bytes.
 std::size_t trim();
 
-// Counts a request that the next allocator has. Called only where TSLAB_STATS asks for it.
-void count_forwarded();
+// Counts a request that the next allocator has because of its size or its alignment (0 where it asks for
+// none). Called only where the options want figures.
+void count_forwarded(std::size_t bytes, std::size_t alignment);
 
 // Writes the files that TSLAB_PROFILE asks for, see profile.h.
 void write_profile();
@@ -136,7 +137,7 @@ void write_profile();
 // The lines that TSLAB_LATENCY asks for, on stderr.
 void print_latency();
 
-// The line that TSLAB_STATS asks for, on stderr.
-void print_summary();
+// The last reports that the options ask for.
+void end_process();
 
 }  // namespace tslab

@@ -36,6 +36,8 @@ class Domains {
     Refusal destroy(Heap& heap, DomainHandle handle);
     // 0 where there is no such domain. Any thread.
     std::uint64_t epoch(DomainHandle handle) const;
+    // The largest number that a domain has had.
+    std::uint32_t made() const { return made_.load(std::memory_order_acquire); }
 
     // The heap's thread ends: so do its domains.
     void end(Heap& heap);

@@ -5,6 +5,7 @@
 namespace tslab {
 
 constinit Heaps heaps;
+constinit std::atomic<void (*)()> after_tick;
 constinit thread_local Thread this_thread{};
 
 // Taking
@@ -17,11 +18,10 @@ static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlo
 void* Heap::take_slow(std::size_t c) {
     const BoundedCall call;
     follow_epoch();
-    if (!refill(*in_force_, c)) {
-        stats.add(Figure::exhausted);
-        return nullptr;
-    }
-    return bin(c).take();
+    refills[c].set(refills[c].get() + 1);
+    const bool filled = refill(*in_force_, c);
+    stats.judge_call(c);
+    return filled ? bin(c).take() : nullptr;
 }
 
 void Heap::begin() {
@@ -157,8 +157,11 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     if (resident != all_pages) {
         const unsigned touched = resident | region.pages_under(c, batch);
         const unsigned fresh = popcount(touched & ~resident);
-        stats.add(Figure::resident_pages, fresh);
-        if (first.purged) stats.add(Figure::pages_retaken, fresh);
+        stats.add_in(c, Figure::resident_pages, fresh);
+        if (first.purged && fresh != 0) {
+            stats.add_in(c, Figure::pages_retaken, fresh);
+            slow_causes |= kTookPurged;
+        }
         first.resident.set(static_cast<std::uint8_t>(touched));
     }
     step(Step::take_resident);
@@ -198,7 +201,7 @@ void Heap::join(Bins& bins, Slab& slab, std::size_t c) {
     Slab& first = region.first_of_block(slab);
     const unsigned count = region.slabs_per_block(c);
     epochs.count_refilled(epoch_of(slab.home.load(std::memory_order_relaxed)), count);
-    stats.add(Figure::slabs_refilled, count);
+    stats.add_in(c, Figure::slabs_refilled, count);
     for (unsigned i = 0; i < count; i++) (&first)[i].home.store(bins.home.get(), std::memory_order_relaxed);
 }
 
@@ -210,7 +213,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
     for (unsigned i = count; i-- > 0;) {
         Slab& slab = (&first)[i];
         const Word strayed = slab.remote_free.exchange(0, std::memory_order_relaxed);
-        stats.add(Figure::double_frees, popcount(strayed));
+        stats.add_in(c, Figure::double_frees, popcount(strayed));
         slab.live.set(0);
         slab.free.set(class_mask(c));
         slab.room = static_cast<std::uint8_t>(class_slots(c));
@@ -245,21 +248,28 @@ void Heap::free_slow(Held held) {
     // list of sparser ones.
     const bool settled = room < offer_at(c) || (slab.listed != 0 && room % 8 != 1 && room != class_slots(c));
     if (!settled) settle(slab, c);
-    if (room % 16 == 0) clock(16 * class_size(c));
+    if (room % 16 != 0) return;
+    clock(16 * class_size(c));
+    stats.judge_call(c);
 }
 
 void Heap::free_remote(Held held, Heap* own) {
     const BoundedCall call;
     Slab& slab = held.slab();
+    const std::size_t c = slab.size_class;
     const Word mask = held.mask();
-    if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, held.slot);
+    if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_tested);
     // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with relist.
     const Word before = slab.remote_free.fetch_or(mask, std::memory_order_seq_cst);
-    if ((before & mask) != 0) return report_misuse(Misuse::double_free, held.slot);
+    if ((before & mask) != 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_set);
     if (before == 0) enqueue_remote(slab);
-    if (own != nullptr && popcount(before | mask) % 16 == 0) own->clock(16 * class_size(slab.size_class));
+    if (own == nullptr) return stats.add_in(c, Figure::remote_frees);
+    own->remote_frees[c].set(own->remote_frees[c].get() + 1);
+    if (popcount(before | mask) % 16 != 0) return;
+    own->clock(16 * class_size(c));
+    stats.judge_call(c);
 }
 
 // Puts the slab on its owner's pending stack, unless it is on one.
@@ -309,7 +319,7 @@ void Heap::fold(Slab& slab) {
         slab.room = static_cast<std::uint8_t>(slab.room + popcount(valid));
         // Two that raced. Where the slot was taken again in between, the second has freed its new object:
         // nothing tells them apart.
-        if (freed != valid) stats.add(Figure::double_frees, popcount(freed & ~valid));
+        if (freed != valid) stats.add_in(c, Figure::double_frees, popcount(freed & ~valid));
         step(Step::collect_freed);
         // A second free of one of these slots sees its bit here, or later its live bit gone.
         left = slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel) & ~freed;
@@ -384,7 +394,10 @@ void Heap::unlist(Bin& bin, Slab& slab) {
 
 void Heap::clock(std::size_t bytes) {
     clock_bytes_ += bytes;
-    if (clock_bytes_ >= kTickBytes && reclaim.tick(clock_bytes_)) clock_bytes_ = 0;
+    if (clock_bytes_ < kTickBytes || !reclaim.tick(clock_bytes_)) return;
+    clock_bytes_ = 0;
+    slow_causes |= kTookLock;
+    if (void (*const report)() = after_tick.load(std::memory_order_relaxed)) report();
 }
 
 // Threads and processes that end or begin
@@ -477,7 +490,7 @@ bool Heap::relist(std::size_t c) {
         } else if (!release_if_empty(own_[c], *first, c)) {
             for (unsigned k = 0; k < region.slabs_per_block(c); k++) settle(first[k], c);
         }
-        stats.add(Figure::slabs_relisted, region.slabs_per_block(c));
+        stats.add_in(c, Figure::slabs_relisted, region.slabs_per_block(c));
     }
     return true;
 }

@@ -141,7 +141,12 @@ class alignas(kCacheLine) Heap {
     // The equations above, and those of every slab within reach; takes time in proportion to the slabs.
     bool is_valid();
 
-    Shared<std::uint64_t> forwarded;  // owner: requests the next allocator had, where they are counted
+    // Owner: counted here since they are frequent. Threads without a heap count in `stats`.
+    Shared<std::uint64_t> forwarded_below;  // as all three, only where reports are asked for
+    Shared<std::uint64_t> forwarded_above;
+    Shared<std::uint64_t> forwarded_aligned;
+    Shared<std::uint64_t> refills[kClasses];
+    Shared<std::uint64_t> remote_frees[kClasses];  // by this heap's thread, of other heaps' slots
 
   private:
     friend class Heaps;
@@ -211,6 +216,10 @@ class Heaps {
 };
 
 TSLAB_INTERNAL extern constinit Heaps heaps;
+
+// Called when a heap has ticked, by its owner, in the middle of a call of the program; null for nobody. May
+// not allocate.
+TSLAB_INTERNAL extern constinit std::atomic<void (*)()> after_tick;
 
 // What a thread knows of itself. The first two are all that the fast path asks; where every call of the
 // thread is to leave it, they are null and kNowhere although there is a heap.

@@ -23,9 +23,9 @@ constinit std::atomic<bool> said[sizeof kRows / sizeof kRows[0]];
 
 }  // namespace
 
-void report_misuse(Misuse kind, const void* pointer) {
+void report_misuse(Misuse kind, std::size_t c, const void* pointer) {
     const auto row = static_cast<unsigned>(kind);
-    stats.add(kRows[row].figure);
+    stats.add_in(c, kRows[row].figure);
     if (options.on_misuse == OnMisuse::ignore) return;
     const bool fatal = options.on_misuse == OnMisuse::abort;
     if (!said[row].exchange(true, std::memory_order_relaxed) || fatal) {

@@ -21,7 +21,7 @@ enum class Misuse : unsigned {
 #undef TSLAB_MISUSE
 };
 
-TSLAB_COLD void report_misuse(Misuse kind, const void* pointer);
+TSLAB_COLD void report_misuse(Misuse kind, std::size_t c, const void* pointer);
 
 std::uint64_t misuses_counted();
 

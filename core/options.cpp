@@ -1,6 +1,9 @@
 #include "options.h"
 
+#include <signal.h>
 #include <string.h>
+
+#include "os.h"
 
 namespace tslab {
 
@@ -77,7 +80,62 @@ bool parse(const char* text, Path& value, Bounds) {
 void rule(Line& line, const Path&, Bounds) {
     line.text("a path of 1 to ").number(kLongestPath).text(" bytes");
 }
-void show(Line& line, const Path& value) { line.text(value.text); }
+void show(Line& line, const Path& value) { line.text(value.is_set() ? value.text : "none"); }
+
+constexpr const char* kFormats[] = {"0", "1", "text", "json", "prometheus"};
+
+bool parse(const char* text, ReportTo& value, Bounds) {
+    const char* const colon = strchr(text, ':');
+    const std::size_t length = colon != nullptr ? static_cast<std::size_t>(colon - text) : strlen(text);
+    for (unsigned i = 0; i < 5; i++) {
+        if (strlen(kFormats[i]) != length || strncmp(text, kFormats[i], length) != 0) continue;
+        const auto format = static_cast<ReportFormat>(i);
+        const char* const path = colon != nullptr ? colon + 1 : nullptr;
+        if (path != nullptr && (format <= ReportFormat::summary || *path == 0 || strlen(path) > kLongestPath))
+            return false;
+        value = {format, path};
+        return true;
+    }
+    return false;
+}
+void rule(Line& line, const ReportTo&, Bounds) {
+    line.text("0, 1, or text, json or prometheus with or without :FILE");
+}
+void show(Line& line, const ReportTo& value) {
+    line.text(kFormats[static_cast<unsigned>(value.format)]);
+    if (value.path != nullptr) line.text(":").text(value.path);
+}
+
+// Those that a program may be sent without harm where they are handled.
+struct SignalName {
+    const char* name;
+    int number;
+};
+constexpr SignalName kSignals[] = {{"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+                                   {"URG", SIGURG}, {"PROF", SIGPROF}, {"WINCH", SIGWINCH},
+                                   {"IO", SIGIO},   {"PWR", SIGPWR}};
+constexpr int kFirstRealtime = 34;  // 32 and 33 are libc's
+constexpr int kLastRealtime = 64;
+
+bool parse(const char* text, SignalNumber& value, Bounds) {
+    const char* const name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+    int number = 0;
+    const char* at = text;
+    for (; *at >= '0' && *at <= '9' && number <= kLastRealtime; at++) number = number * 10 + (*at - '0');
+    const bool is_number = at != text && *at == 0;
+    for (const SignalName& known : kSignals) {
+        if (strcmp(name, known.name) != 0 && !(is_number && number == known.number)) continue;
+        value.value = known.number;
+        return true;
+    }
+    if (!is_number || (number != 0 && (number < kFirstRealtime || number > kLastRealtime))) return false;
+    value.value = number;
+    return true;
+}
+void rule(Line& line, SignalNumber, Bounds) {
+    line.text("USR1, USR2, HUP, URG, PROF, WINCH, IO, PWR, the number of a real-time signal, or 0");
+}
+void show(Line& line, SignalNumber value) { line.number(static_cast<std::uint64_t>(value.value)); }
 
 template <typename T>
 bool parse_name(const char* text, const char* const (&names)[3], T& value) {
@@ -178,6 +236,11 @@ void Options::read(char** environment) {
         TSLAB_OPTIONS(TSLAB_READ)
 #undef TSLAB_READ
         report_unknown(entry);
+    }
+    if (os::is_privileged()) {
+        if (stats.path != nullptr) stats = {};
+        stats_interval_ms = 0;
+        telemetry = {};
     }
     if (min_size > max_size) {
         Line line;

@@ -15,6 +15,16 @@ inline constexpr std::size_t kLongestPath = 200;
 // A copy: programs overwrite their environment, to be listed under another title.
 struct Path {
     char text[kLongestPath + 1];
+    bool is_set() const { return text[0] != 0; }
+};
+// How and where figures are reported. The path is null for stderr; %p in it stands for the process's number.
+enum class ReportFormat : unsigned char { none, summary, text, json, prometheus };
+struct ReportTo {
+    ReportFormat format;
+    const char* path;
+};
+struct SignalNumber {
+    int value;
 };
 enum class OnMisuse : unsigned char { report, ignore, abort };
 enum class Reclaiming : unsigned char { off, normal, eager };
@@ -29,8 +39,18 @@ struct Percentage {
         "pass every call through to the next allocator") \
     row(Flag, verbose, "TSLAB_VERBOSE", false, 0, 0, \
         "print one line at start: version, next allocator, settings in force") \
-    row(Flag, stats, "TSLAB_STATS", false, 0, 0, \
-        "print a summary line at exit") \
+    row(Report, stats, "TSLAB_STATS", (ReportTo{ReportFormat::none, nullptr}), 0, 0, \
+        "report the figures at exit: 1 for one line, or text, json or prometheus, each with :FILE") \
+    row(Signal, stats_signal, "TSLAB_STATS_SIGNAL", SignalNumber{0}, 0, 0, \
+        "report them on this signal too, unless the program handles it") \
+    row(Size, stats_interval_ms, "TSLAB_STATS_INTERVAL_MS", 0, 0, 86400000, \
+        "append them to TSLAB_STATS_CSV about this often while the program allocates; 0: never") \
+    row(Path, stats_csv, "TSLAB_STATS_CSV", Path{"temporal-slab.%p.csv"}, 0, 0, \
+        "the file for that; %p is the process's number") \
+    row(Path, telemetry, "TSLAB_TELEMETRY", Path{""}, 0, 0, \
+        "publish them in DIR/tslab.PID, a file that other processes can map") \
+    row(Signal, trim_signal, "TSLAB_TRIM_SIGNAL", SignalNumber{0}, 0, 0, \
+        "give every empty page back on this signal, unless the program handles it") \
     row(Size, latency, "TSLAB_LATENCY", 0, 0, kGiB, \
         "time one malloc and one free in so many, and print how long they took at exit; 0: none") \
     row(Size, profile, "TSLAB_PROFILE", 0, 0, kTiB, \
@@ -67,6 +87,8 @@ using Misuse = OnMisuse;
 using Purging = Reclaiming;
 using Percent = Percentage;
 using Path = tslab::Path;
+using Report = ReportTo;
+using Signal = SignalNumber;
 }  // namespace option_types
 
 struct Options {
@@ -82,6 +104,12 @@ struct Options {
 
     // Adds "; name value" for each option to a line.
     void show(Line& line) const;
+
+    // Whether anybody will ask for the figures.
+    bool wants_figures() const {
+        return stats.format != ReportFormat::none || stats_signal.value != 0 || stats_interval_ms != 0 ||
+               telemetry.is_set();
+    }
 
     // Whether this process, known by either name, is one that `disable`, `only` and `exclude` let us serve.
     bool let_serve(const char* started_name, const char* program_name) const;

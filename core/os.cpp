@@ -164,6 +164,61 @@ std::uint64_t monotonic_ms() {
     return static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
 }
 
+std::uint64_t wall_clock_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint64_t process_start() {
+    char text[1024];
+    const int file = open_file("/proc/self/stat");
+    if (file < 0) return 0;
+    const long length = read_file(file, text, sizeof text - 1);
+    close_file(file);
+    text[length > 0 ? length : 0] = 0;
+    const char* at = strrchr(text, ')');  // the name before it may hold anything
+    for (unsigned field = 2; at != nullptr && field < 22; field++) at = strchr(at + 1, ' ');
+    std::uint64_t value = 0;
+    for (at = at != nullptr ? at + 1 : ""; *at >= '0' && *at <= '9'; at++)
+        value = value * 10 + static_cast<std::uint64_t>(*at - '0');
+    return value;
+}
+
+int append_to_file(const char* path) {
+    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+    return static_cast<int>(call(SYS_openat, AT_FDCWD, address(path), flags, 0644));
+}
+
+void make_folder(const char* path) { call(SYS_mkdirat, AT_FDCWD, address(path), 0777); }
+
+// Written in full rather than asked for with fallocate(2), which not every file system has.
+long create_shared_file(const char* path, std::size_t bytes, void*& memory) {
+    static constexpr char kZeros[4096]{};
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    const long file = call(SYS_openat, AT_FDCWD, address(path), flags, 0644);
+    if (file < 0) return file;
+    bool whole = true;
+    for (std::size_t done = 0; done < bytes && whole; done += sizeof kZeros)
+        whole = write_file(static_cast<int>(file), kZeros, sizeof kZeros);
+    const long at =
+        whole ? call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+              : -ENOSPC;
+    close_file(static_cast<int>(file));
+    if (at < 0 && at > -4096) return at;
+    memory = reinterpret_cast<void*>(at);
+    return 0;
+}
+
+bool handle_signal(int number, void (*handler)(int)) {
+    struct sigaction now {};
+    if (sigaction(number, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) return false;
+    now.sa_handler = handler;
+    now.sa_flags = SA_RESTART;
+    sigemptyset(&now.sa_mask);
+    return sigaction(number, &now, nullptr) == 0;
+}
+
 void started_name(char* name, std::size_t room) {
     const auto* path = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
     copy_last_part(name, room, path != nullptr ? path : "");

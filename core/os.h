@@ -32,8 +32,12 @@ int process_id();
 
 // Milliseconds on a clock that never jumps, a few of them coarse. clock_gettime(2), CLOCK_MONOTONIC_COARSE.
 std::uint64_t monotonic_ms();
-std::uint64_t monotonic_ns();  // clock_gettime(2), CLOCK_MONOTONIC
+std::uint64_t monotonic_ns();   // clock_gettime(2), CLOCK_MONOTONIC
+std::uint64_t wall_clock_ns();  // clock_gettime(2), CLOCK_REALTIME
 void sleep_us(unsigned long us);
+
+// When this process was started, in clock ticks after boot: field 22 of /proc/self/stat. 0 where unknown.
+std::uint64_t process_start();
 
 // Whether the process runs with rights that its user does not have; files that options name are then left
 // alone.
@@ -62,6 +66,17 @@ void remove_file(const char* path);
 // A file's whole content, for reading; null where it cannot be had or is empty. unmap_file gives it back.
 const std::byte* map_file(const char* path, std::size_t& bytes);
 void unmap_file(const std::byte* content, std::size_t bytes);
+
+int append_to_file(const char* path);  // open(2), made with 0644
+void make_folder(const char* path);
+
+// A new file of this size, all zeros, mapped to be shared with its readers; its space is taken at once, so
+// that writing to it cannot fail later. A negated errno, or 0 and the memory.
+long create_shared_file(const char* path, std::size_t bytes, void*& memory);
+
+// Has `handler` told of the signal; false, with nothing done, where it does not do what it does by default.
+// sigaction(2)
+bool handle_signal(int number, void (*handler)(int));
 
 [[noreturn]] void stop();  // abort(3)
 

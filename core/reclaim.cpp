@@ -15,7 +15,10 @@ class Run {
     explicit Run(bool may_begin) : may_begin_(may_begin) {}
 
     bool is_empty() const { return count_ == 0; }
-    bool reaches(const Slab& first) const { return !is_empty() && end_ == region.slots_of(first); }
+    bool reaches(const Slab& first) const {
+        return !is_empty() && end_ == region.slots_of(first) &&
+               first.size_class == claims_[0].first->size_class;
+    }
 
     // Those of a block's `pages` that lengthen the run: where it has begun, the ones next to its end.
     unsigned fitting(const Slab& first, unsigned pages) const {
@@ -39,6 +42,7 @@ class Run {
     bool finish() {
         if (is_empty()) return true;
         stats.add(Figure::purge_calls);
+        slow_causes |= kCalledSystem;
         const bool given = os::give_back(start_, static_cast<std::size_t>(end_ - start_)) == 0;
         step(Step::purge_advised);
         for (unsigned i = 0; i < count_; i++) {
@@ -55,8 +59,8 @@ class Run {
             return false;
         }
         const auto pages = static_cast<std::size_t>(end_ - start_) / region.page_bytes();
-        stats.add(Figure::pages_purged, pages);
-        stats.subtract(Figure::resident_pages, pages);
+        stats.add_in(claims_[0].first->size_class, Figure::pages_purged, pages);
+        stats.subtract_in(claims_[0].first->size_class, Figure::resident_pages, pages);
         purged_bytes_ += pages * region.page_bytes();
         return true;
     }
@@ -213,6 +217,7 @@ std::size_t Reclaim::purge(Wanted wanted) {
         }
     }
     finish(run, off_);
+    slow_causes = 0;  // not a call for a class
     return run.purged_bytes();
 }
 

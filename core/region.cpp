@@ -76,6 +76,7 @@ bool Region::reach_slow(Prefix& prefix, std::size_t bytes) {
     // Sequentially consistent, as in fit_into: either this thread sees the cut or the cutter sees this
     // thread.
     growing_.fetch_add(1, std::memory_order_seq_cst);
+    slow_causes |= kCalledSystem;
     const bool reached = !cut_.load(std::memory_order_seq_cst) && prefix.grow(bytes);
     growing_.fetch_sub(1, std::memory_order_release);
     if (!reached) stats.add(Figure::commit_failures);
@@ -202,7 +203,7 @@ Slab* Region::acquire(std::size_t c) {
         Slab& first = slab(popped);
         step(Step::acquire_popped);
         if (first.become_current(generation())) {
-            stats.add(Figure::slabs_reopened);
+            stats.add_in(c, Figure::slabs_reopened, slabs_per_block(c));
             return &first;
         }
         range.pool.push(popped, link_of);  // a purger has it for now
@@ -227,7 +228,8 @@ Slab* Region::open_fresh(std::size_t c) {
     step(Step::acquire_popped);
     Slab& first = range.first[index];
     if (!first.become_current(generation())) return nullptr;
-    stats.add(Figure::slabs_opened);
+    stats.add_in(c, Figure::slabs_opened, count);
+    slow_causes |= kOpenedNew;
     return &first;
 }
 

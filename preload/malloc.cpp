@@ -21,52 +21,60 @@ namespace {
 // In front of the next allocator
 // --------------------------------------------------------------------------------
 
-// Called before a request goes on to the next allocator, and until it is answered.
-struct Forwarding {
-    struct Count {
-        Count() {
-            if (options.stats) count_forwarded();
-        }
-    } count;
-    Aside aside;
+// Begins before a request goes on to the next allocator, and lives until it is answered.
+class Forwarding {
+  public:
+    explicit Forwarding(size_t bytes, size_t alignment = 0) : counted_(count(bytes, alignment)) {}
+
+  private:
+    static bool count(size_t bytes, size_t alignment) {
+        if (options.wants_figures()) count_forwarded(bytes, alignment);
+        return true;
+    }
+
+    [[maybe_unused]] bool counted_;  // before the thread stands aside
+    Aside aside_;
 };
 
-// Stand in front of the next allocator's functions where TSLAB_STATS counts what it gets, or where it is not
+constexpr size_t kPageAlignment = 4096;  // of valloc and pvalloc, at least
+
+// Stand in front of the next allocator's functions where figures are wanted, or where it is not
 // libc's and may call the family by name. Elsewhere a forwarded call goes straight on.
 namespace watched {
 
 constinit Next next{};
 
 void* malloc(size_t bytes) {
-    const Forwarding forwarding;
+    const Forwarding forwarding(bytes);
     return next.malloc(bytes);
 }
 void* calloc(size_t count, size_t bytes) {
-    const Forwarding forwarding;
+    size_t total;
+    const Forwarding forwarding(__builtin_mul_overflow(count, bytes, &total) ? SIZE_MAX : total);
     return next.calloc(count, bytes);
 }
 void* realloc(void* pointer, size_t bytes) {
-    const Forwarding forwarding;
+    const Forwarding forwarding(bytes);
     return next.realloc(pointer, bytes);
 }
 void* memalign(size_t alignment, size_t bytes) {
-    const Forwarding forwarding;
+    const Forwarding forwarding(bytes, alignment);
     return next.memalign(alignment, bytes);
 }
 void* aligned_alloc(size_t alignment, size_t bytes) {
-    const Forwarding forwarding;
+    const Forwarding forwarding(bytes, alignment);
     return next.aligned_alloc(alignment, bytes);
 }
 int posix_memalign(void** pointer, size_t alignment, size_t bytes) {
-    const Forwarding forwarding;
+    const Forwarding forwarding(bytes, alignment);
     return next.posix_memalign(pointer, alignment, bytes);
 }
 void* valloc(size_t bytes) {
-    const Forwarding forwarding;
+    const Forwarding forwarding(bytes, kPageAlignment);
     return next.valloc(bytes);
 }
 void* pvalloc(size_t bytes) {
-    const Forwarding forwarding;
+    const Forwarding forwarding(bytes, kPageAlignment);
     return next.pvalloc(bytes);
 }
 
@@ -94,7 +102,7 @@ TSLAB_COLD void start_process(bool now) {
                                  : memory_checker_present() ? "a memory checker is present"
                                                             : nullptr;
     const bool started = start({next_name(), next_is_mixed(), obstacle}, now);
-    if (started && (options.stats || !next_is_libc())) watch_next();
+    if (started && (options.wants_figures() || !next_is_libc())) watch_next();
 }
 
 [[gnu::constructor]] void loaded() {
@@ -103,7 +111,7 @@ TSLAB_COLD void start_process(bool now) {
 }
 
 [[gnu::destructor]] void unloaded() {
-    if (options.stats) print_summary();
+    end_process();
     if (options.latency != 0) print_latency();
     if (options.profile != 0) write_profile();
 }

@@ -85,7 +85,9 @@ TEST_CASE("a bad value costs one line and the default stands", "[options]") {
         {"TSLAB_MIN_SIZE=-1",
          "temporal-slab: TSLAB_MIN_SIZE=\"-1\" is not a size from 1 to 768 (digits, then K, M, G or "
          "T); using 64\n"},
-        {"TSLAB_STATS=yes", "temporal-slab: TSLAB_STATS=\"yes\" is not 0 or 1; using 0\n"},
+        {"TSLAB_STATS=yes",
+         "temporal-slab: TSLAB_STATS=\"yes\" is not 0, 1, or text, json or prometheus with or without "
+         ":FILE; using 0\n"},
         {"TSLAB_ON_MISUSE=crash",
          "temporal-slab: TSLAB_ON_MISUSE=\"crash\" is not report, ignore or abort; using report\n"},
         {"TSLAB_ONLY=", "temporal-slab: TSLAB_ONLY=\"\" is not a list of program names; using none\n"},

@@ -1,0 +1,117 @@
+#include "output.h"
+
+#include <string.h>
+
+#include "os.h"
+
+namespace tslab {
+
+namespace {
+
+struct Digits {
+    char text[21];
+    const char* first;
+
+    explicit Digits(std::uint64_t value) {
+        unsigned at = sizeof text - 1;
+        text[at] = 0;
+        do {
+            text[--at] = static_cast<char>('0' + value % 10);
+            value /= 10;
+        } while (value != 0);
+        first = text + at;
+    }
+};
+
+}  // namespace
+
+void expand_path(const char* path, char (&expanded)[kPathRoom]) {
+    const Digits pid(static_cast<std::uint64_t>(os::process_id()));
+    std::size_t length = 0;
+    const auto add = [&](const char* text, std::size_t bytes) {
+        for (std::size_t i = 0; i < bytes && length + 1 < kPathRoom; i++) expanded[length++] = text[i];
+    };
+    for (const char* at = path; *at != 0; at++) {
+        if (at[0] == '%' && at[1] == 'p') {
+            add(pid.first, strlen(pid.first));
+            at++;
+        } else {
+            add(at, 1);
+        }
+    }
+    expanded[length] = 0;
+}
+
+bool Output::begin_error() {
+    file_ = 2;
+    replaces_ = false;
+    failed_ = false;
+    length_ = 0;
+    return true;
+}
+
+bool Output::begin_file(const char* path) {
+    begin_error();
+    expand_path(path, path_);
+    char with_pid[kPathRoom];
+    const std::size_t length = strlen(path_) < kPathRoom - 8 ? strlen(path_) : kPathRoom - 8;
+    memcpy(with_pid, path_, length);
+    memcpy(with_pid + length, ".%p.new", 8);
+    expand_path(with_pid, meanwhile_);
+    replaces_ = true;
+    file_ = os::create_file(meanwhile_);
+    return file_ >= 0;
+}
+
+bool Output::begin_append(const char* path) {
+    begin_error();
+    expand_path(path, path_);
+    file_ = os::append_to_file(path_);
+    return file_ >= 0;
+}
+
+Output& Output::text(const char* text) {
+    while (*text != 0) put(*text++);
+    return *this;
+}
+
+Output& Output::number(std::uint64_t value) { return text(Digits(value).first); }
+
+Output& Output::padded(const char* text, unsigned width) {
+    this->text(text);
+    for (std::size_t i = strlen(text); i < width; i++) put(' ');
+    return *this;
+}
+
+Output& Output::padded(std::uint64_t value, unsigned width) {
+    const Digits digits(value);
+    for (std::size_t i = strlen(digits.first); i < width; i++) put(' ');
+    return text(digits.first);
+}
+
+Output& Output::quoted(const char* text, std::size_t length) {
+    put('"');
+    for (std::size_t i = 0; i < length && text[i] != 0; i++) {
+        const char c = text[i];
+        if (c == '"' || c == '\\') put('\\');
+        put(c < ' ' || c > '~' ? '?' : c);
+    }
+    put('"');
+    return *this;
+}
+
+void Output::flush() {
+    if (!failed_ && !os::write_file(file_, buffer_, length_)) failed_ = true;
+    length_ = 0;
+}
+
+bool Output::finish() {
+    flush();
+    if (file_ != 2) os::close_file(file_);
+    if (!replaces_) return !failed_;
+    if (!failed_ && os::rename_file(meanwhile_, path_)) return true;
+    os::remove_file(meanwhile_);
+    return false;
+}
+
+}  // namespace tslab

@@ -1,0 +1,45 @@
+// Text on its way to a file or to stderr: no allocation, no stdio. Not on the stack: it is large.
+#pragma once
+
+#include "base.h"
+
+namespace tslab {
+
+// The path with %p as this process's number; cut where it does not fit.
+inline constexpr std::size_t kPathRoom = 256;
+void expand_path(const char* path, char (&expanded)[kPathRoom]);
+
+class Output {
+  public:
+    // To stderr; to a file that appears under its name when it is complete; to the end of a file. False where
+    // it cannot be had, and nothing follows.
+    bool begin_error();
+    bool begin_file(const char* path);
+    bool begin_append(const char* path);
+
+    Output& text(const char* text);
+    Output& number(std::uint64_t value);
+    Output& padded(const char* text, unsigned width);      // spaces after it
+    Output& padded(std::uint64_t value, unsigned width);   // spaces before it
+    Output& quoted(const char* text, std::size_t length);  // as JSON and Prometheus both write strings
+
+    // False where something of it is missing.
+    bool finish();
+
+  private:
+    void put(char c) {
+        if (length_ == sizeof buffer_) flush();
+        buffer_[length_++] = c;
+    }
+    void flush();
+
+    int file_;
+    bool replaces_;  // under another name until it is complete
+    bool failed_;
+    std::size_t length_;
+    char path_[kPathRoom];
+    char meanwhile_[kPathRoom];
+    char buffer_[4096];
+};
+
+}  // namespace tslab

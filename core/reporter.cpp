@@ -1,0 +1,160 @@
+#include "reporter.h"
+
+#include <string.h>
+
+#include "options.h"
+#include "os.h"
+#include "print.h"
+#include "reclaim.h"
+#include "telemetry.h"
+
+namespace tslab {
+
+constinit Reporter reporter;
+
+namespace {
+
+constexpr std::uint64_t kLeastTicks = std::uint64_t{1} << 20;  // between two glances, of the cycle counter
+constexpr std::uint64_t kMostTicks = std::uint64_t{1} << 28;
+constexpr unsigned kShare = 200;  // one part in so many of the time is spent here
+constexpr unsigned kStepsPerGlance = 128;
+constexpr std::uint64_t kSurveyMs = 20;  // between the beginnings of two surveys, at least
+
+// Large, and so not on anybody's stack.
+constinit Survey survey{};      // who works
+constinit Survey own_survey{};  // who reports
+constinit Output own_output{};  // who reports
+constinit Output csv_output{};  // who works
+
+void report_on_signal(int) { reporter.report(); }
+void trim_on_signal(int) { reclaim.purge_now(); }
+
+void catch_signal(const char* name, SignalNumber number, void (*handler)(int)) {
+    if (number.value == 0 || os::handle_signal(number.value, handler)) return;
+    Line line;
+    line.text(name).text(": signal ").number(static_cast<std::uint64_t>(number.value));
+    line.text(" is not at its default here; it is left alone").send();
+}
+
+void write_report(Output& output, const Survey& of, const Reported& reported) {
+    switch (options.stats.format) {
+        case ReportFormat::json:
+            return write_json(output, of, reported);
+        case ReportFormat::prometheus:
+            return write_prometheus(output, of, reported);
+        default:
+            return write_text(output, of, reported);
+    }
+}
+
+}  // namespace
+
+void Reporter::start(const char* program) {
+    strncpy(program_, program, sizeof program_ - 1);
+    catch_signal("TSLAB_STATS_SIGNAL", options.stats_signal, report_on_signal);
+    catch_signal("TSLAB_TRIM_SIGNAL", options.trim_signal, trim_on_signal);
+    if (options.telemetry.is_set() || options.stats_interval_ms != 0) after_tick.store(glance);
+}
+
+void Reporter::end() {
+    after_tick.store(nullptr);
+    if (options.stats.format > ReportFormat::summary) report();
+    // A thread that is at it leaves the file to be found stale.
+    if (working_.exchange(true, std::memory_order_acquire)) return;
+    telemetry.close();
+}
+
+void Reporter::begin_generation() {
+    telemetry.forget();
+    surveying_ = false;
+    survey_due_ms_ = 0;
+    csv_due_ms_ = 0;
+    next_ticks_.store(0, std::memory_order_relaxed);
+    report_again_.store(false, std::memory_order_relaxed);
+    reporting_.store(false, std::memory_order_relaxed);
+    working_.store(false, std::memory_order_relaxed);
+}
+
+// Whoever finds a report being written, perhaps by the very thread that it interrupts, has it written again.
+void Reporter::report() {
+    report_again_.store(true, std::memory_order_seq_cst);
+    while (report_again_.load(std::memory_order_seq_cst)) {
+        if (reporting_.exchange(true, std::memory_order_seq_cst)) return;
+        report_again_.store(false, std::memory_order_seq_cst);
+        own_survey.begin();
+        own_survey.finish();
+        const bool to_file = options.stats.path != nullptr;
+        if (to_file ? own_output.begin_file(options.stats.path) : own_output.begin_error()) {
+            write_report(own_output, own_survey, {program_, os::wall_clock_ns()});
+            own_output.finish();
+        } else {
+            Line().text("TSLAB_STATS: ").text(options.stats.path).text(" cannot be written").send();
+        }
+        reporting_.store(false, std::memory_order_seq_cst);
+    }
+}
+
+void Reporter::glance() {
+    const std::uint64_t now = read_ticks();
+    if (now < reporter.next_ticks_.load(std::memory_order_relaxed)) return;
+    if (reporter.working_.exchange(true, std::memory_order_acquire)) return;
+    reporter.work();
+    const std::uint64_t pause = (read_ticks() - now) * kShare;
+    const std::uint64_t bounded = pause < kLeastTicks ? kLeastTicks : pause > kMostTicks ? kMostTicks : pause;
+    reporter.next_ticks_.store(now + bounded, std::memory_order_relaxed);
+    reporter.working_.store(false, std::memory_order_release);
+}
+
+void Reporter::work() {
+    const bool publishes = options.telemetry.is_set() && !failed_;
+    if (publishes && !telemetry.is_open()) {
+        slow_causes |= kCalledSystem;
+        failed_ = !telemetry.open(options.telemetry.text, program_);
+        if (failed_) return;
+    }
+    if (telemetry.is_open() && telemetry.asked(TelemetryRequestKind::trim) != 0) answer_trim();
+    if (!surveying_) {
+        const std::uint64_t now_ms = os::monotonic_ms();
+        const std::uint64_t asked = telemetry.is_open() ? telemetry.asked(TelemetryRequestKind::publish) : 0;
+        const bool csv_due = options.stats_interval_ms != 0 && now_ms >= csv_due_ms_;
+        if (asked == 0 && !csv_due && (!publishes || now_ms < survey_due_ms_)) return;
+        publish_asked_ = asked;
+        survey_due_ms_ = now_ms + kSurveyMs;
+        surveying_ = true;
+        survey.begin();
+    }
+    if (survey.advance(kStepsPerGlance)) finish_survey();
+}
+
+void Reporter::finish_survey() {
+    surveying_ = false;
+    if (telemetry.is_open()) {
+        telemetry.publish(survey);
+        if (publish_asked_ != 0) telemetry.answer(TelemetryRequestKind::publish, publish_asked_, 0);
+    }
+    const std::uint64_t now_ms = os::monotonic_ms();
+    if (options.stats_interval_ms != 0 && now_ms >= csv_due_ms_) append_csv(now_ms);
+}
+
+void Reporter::answer_trim() {
+    const std::uint64_t number = telemetry.asked(TelemetryRequestKind::trim);
+    const std::size_t bytes = reclaim.purge_now();
+    slow_causes |= kCalledSystem;
+    telemetry.answer(TelemetryRequestKind::trim, number, bytes);
+}
+
+void Reporter::append_csv(std::uint64_t now_ms) {
+    const bool first = csv_due_ms_ == 0;
+    csv_due_ms_ = now_ms + options.stats_interval_ms;
+    slow_causes |= kCalledSystem;
+    if (!csv_output.begin_append(options.stats_csv.text)) {
+        if (first)
+            Line().text("TSLAB_STATS_CSV: ").text(options.stats_csv.text).text(" cannot be written").send();
+        return;
+    }
+    if (first) write_csv_names(csv_output);
+    write_csv(csv_output, survey, {program_, os::wall_clock_ns()});
+    csv_output.finish();
+}
+
+}  // namespace tslab
