@@ -177,7 +177,7 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
         bin.push(Held::make(slots + slot * class_size(c), slab, slot));
         left &= ~bit(slot);
     }
-    clock(count * class_size(c));
+    clock(count * class_size(c), 0);
 }
 
 // A listed slab takes the place of the current one. False where its block is being purged.
@@ -249,7 +249,7 @@ void Heap::free_slow(Held held) {
     const bool settled = room < offer_at(c) || (slab.listed != 0 && room % 8 != 1 && room != class_slots(c));
     if (!settled) settle(slab, c);
     if (room % 16 != 0) return;
-    clock(16 * class_size(c));
+    clock(16 * class_size(c), region.number(slab));
     stats.judge_call(c);
 }
 
@@ -265,10 +265,17 @@ void Heap::free_remote(Held held, Heap* own) {
     if ((before & mask) != 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_set);
     if (before == 0) enqueue_remote(slab);
-    if (own == nullptr) return stats.add_in(c, Figure::remote_frees);
-    own->remote_frees[c].set(own->remote_frees[c].get() + 1);
+    if (own == nullptr) {
+        stats.add_in(c, Figure::remote_frees);
+    } else {
+        own->remote_frees[c].set(own->remote_frees[c].get() + 1);
+    }
     if (popcount(before | mask) % 16 != 0) return;
-    own->clock(16 * class_size(c));
+    if (own == nullptr) {
+        reclaim.tick(16 * class_size(c), region.number(slab));
+        return;
+    }
+    own->clock(16 * class_size(c), region.number(slab));
     stats.judge_call(c);
 }
 
@@ -392,9 +399,9 @@ void Heap::unlist(Bin& bin, Slab& slab) {
     slab.listed = 0;
 }
 
-void Heap::clock(std::size_t bytes) {
+void Heap::clock(std::size_t bytes, SlabNumber freed_into) {
     clock_bytes_ += bytes;
-    if (clock_bytes_ < kTickBytes || !reclaim.tick(clock_bytes_)) return;
+    if (clock_bytes_ < kTickBytes || !reclaim.tick(clock_bytes_, freed_into)) return;
     clock_bytes_ = 0;
     slow_causes |= kTookLock;
     if (void (*const report)() = after_tick.load(std::memory_order_relaxed)) report();

@@ -172,7 +172,7 @@ class alignas(kCacheLine) Heap {
     void list(Bin& bin, Slab& slab, unsigned which);
     void unlist(Bin& bin, Slab& slab);
     bool list_is_valid(const Bin& bin, unsigned which, std::size_t c) const;
-    void clock(std::size_t bytes);
+    void clock(std::size_t bytes, SlabNumber freed_into);
     static void settle_in(Slab& slab, Home home);
     static void enqueue_remote(Slab& slab);
 

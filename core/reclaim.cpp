@@ -7,14 +7,13 @@ namespace tslab {
 
 constinit Reclaim reclaim;
 
-namespace {
-
 // Adjacent pages of blocks that this walk has claimed: what one system call gives back.
 class Run {
   public:
     explicit Run(bool may_begin) : may_begin_(may_begin) {}
 
     bool is_empty() const { return count_ == 0; }
+    bool may_grow() const { return may_begin_ && count_ < kVisitsPerTick; }
     bool reaches(const Slab& first) const {
         return !is_empty() && end_ == region.slots_of(first) &&
                first.size_class == claims_[0].first->size_class;
@@ -82,6 +81,8 @@ class Run {
     unsigned count_ = 0;
 };
 
+namespace {
+
 // Notes which pages are empty and adds to the run those that fit and were empty before, or all that are where
 // it is to be done at once. True where pages are left that did not fit.
 bool visit(Slab& first, bool at_once, Run& run) {
@@ -140,8 +141,7 @@ void Reclaim::end_pass() {
 void Reclaim::end_class() {
     const bool any = in_use_.resident_bytes > in_use_.live_bytes;
     const std::size_t kept = any ? in_use_.resident_bytes - in_use_.live_bytes : 0;
-    const std::size_t budget =
-        in_use_.live_bytes / 100 * options.budget.value + kBudgetBlocks * region.block_bytes(class_);
+    const std::size_t budget = in_use_.live_bytes / 100 * options.budget.value;
     const std::uint32_t mask = std::uint32_t{1} << class_;
     kept_bytes_ += kept;
     const std::uint32_t seen = over_budget_.load(std::memory_order_relaxed);
@@ -173,7 +173,25 @@ bool Reclaim::find_block() {
     return true;
 }
 
-bool Reclaim::tick(std::size_t bytes) {
+// Purges what is empty by now of a slab that was being freed into some ticks ago, and of those behind it that
+// this tick's bytes may have reached. The ticks between stand for the sweep between two visits.
+void Reclaim::look_back(Run& run, SlabNumber freed_into) {
+    const std::size_t resident_pages = stats.get(Figure::resident_pages);
+    std::size_t ticks = resident_pages * region.page_bytes() / (kTickBytes * kTrailShare);
+    if (ticks > kTrail) ticks = kTrail;
+    const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
+    trail_[trail_next_++ % kTrail] = freed_into;
+    if (back == 0 || patience_ != 1) return;
+    Slab* first = &region.first_of_block(region.slab(back));
+    const std::size_t bytes = region.block_bytes(first->size_class);
+    for (std::size_t seen = 0; first != nullptr && run.may_grow(); seen += bytes) {
+        if (run.is_empty() ? seen >= kTickBytes : !run.reaches(*first)) return;
+        visit(*first, true, run);
+        first = region.next_block(*first);
+    }
+}
+
+bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
     if (!begin_walk()) return false;
     epochs.clock(bytes);
     pass_bytes_ += bytes;
@@ -182,6 +200,7 @@ bool Reclaim::tick(std::size_t bytes) {
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
     const bool eager = options.reclaim == Reclaiming::eager;
     Run run(call_bytes_ >= kBytesPerCall);
+    if (purges) look_back(run, freed_into);
     for (unsigned visits = 0; visits < kVisitsPerTick;) {
         BoundedCall::did(Work::slab_visit);
         if (!find_block()) {

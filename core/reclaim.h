@@ -1,7 +1,9 @@
 // Gives pages without a live or held slot back to the kernel, little by little, on a clock of bytes: one
 // cursor walks the blocks of every class in turn, and a page found empty by two sweeps in a row is purged. A
 // sweep is a pass that looks for empty pages; those between, where sweeps were in vain, only add up what is
-// in use, which says of each class whether it keeps more free memory than the budget.
+// in use, which says of each class whether it keeps more free memory than the budget. Where much is being
+// freed, a sweep of everything comes late: so each tick also looks back at the slabs freed into kTrail ticks
+// ago.
 //
 //   slabs visited by a tick      <= kVisitsPerTick and one block
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick
@@ -15,22 +17,24 @@
 namespace tslab {
 
 inline constexpr std::size_t kTickBytes = 8192;  // a heap ticks when it has clocked this much
-inline constexpr std::size_t kSweepFactor = 8;
+inline constexpr std::size_t kSweepFactor = 16;
 inline constexpr unsigned kVisitsPerTick = 64;
 inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
 inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
+inline constexpr unsigned kTrail = 512;  // ticks that are remembered
+inline constexpr unsigned kTrailShare = 64;
 inline constexpr unsigned kMostPatience = 256;
 // Patience is less where more is at stake: free memory of this much, and of a quarter of all.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
-// Of a class: what slabs that are being filled may leave free, beside the budget.
-inline constexpr std::size_t kBudgetBlocks = 2;
+
+class Run;
 
 class Reclaim {
   public:
-    // `bytes` were allocated and freed since the caller's last tick. Any thread; false, with nothing done,
-    // while another thread is at it.
-    TSLAB_COLD bool tick(std::size_t bytes);
+    // `bytes` were allocated and freed since the caller's last tick, the last of them freed into that slab,
+    // or 0. Any thread; false, with nothing done, while another thread is at it.
+    TSLAB_COLD bool tick(std::size_t bytes, SlabNumber freed_into);
 
     // Purges every page that is empty now, or those of one epoch; takes time in proportion to the slabs.
     // Returns the bytes given back.
@@ -49,6 +53,7 @@ class Reclaim {
         class_ = 0;
         index_ = 0;
         in_use_ = {};
+        for (SlabNumber& slab : trail_) slab = 0;
         walking_.store(false, std::memory_order_relaxed);
     }
 
@@ -61,6 +66,7 @@ class Reclaim {
         std::size_t live_bytes;
     };
 
+    void look_back(Run& run, SlabNumber freed_into);
     bool find_block();
     void add_up(const Slab& first);
     void end_class();
@@ -87,6 +93,8 @@ class Reclaim {
     std::size_t pass_bytes_{};         // clocked since this pass began
     std::int64_t visit_bytes_{};       // that may still be visited; below zero where a tick went beyond
     std::size_t call_bytes_{};         // clocked and not yet spent on system calls
+    SlabNumber trail_[kTrail]{};       // slabs that were being freed into at the last ticks
+    unsigned trail_next_{};
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

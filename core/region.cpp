@@ -173,6 +173,12 @@ Slab& Region::first_of_block(const Slab& slab) const {
     return first[round_down(index, slabs_per_block(slab.size_class))];
 }
 
+Slab* Region::next_block(Slab& first) const {
+    const std::size_t c = first.size_class;
+    Slab* const next = &first + slabs_per_block(c);
+    return static_cast<std::size_t>(next - ranges_[c].first) < opened(c) ? next : nullptr;
+}
+
 Word Region::slots_on(std::size_t c, unsigned pages) const {
     Word slots = 0;
     for (unsigned page = 0; page < pages_per_block(c); page++) {

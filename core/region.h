@@ -138,6 +138,8 @@ class Region {
     }
     std::size_t block_bytes(std::size_t c) const { return class_span(c) << block_shift(c); }
     Slab& first_of_block(const Slab& slab) const;
+    // The block behind it, null where none was opened.
+    Slab* next_block(Slab& first) const;
     std::size_t page_bytes() const { return std::size_t{1} << page_shift_; }
 
     // The slots of a slab of class c that lie on any of the block's pages in `pages`, and the other way

@@ -39,7 +39,7 @@ inline constexpr struct ClassCuts {
             const unsigned shift = log2_floor(64 * size);
             const std::size_t slots = (std::size_t{1} << shift) / size;
             of[c] = {static_cast<std::uint32_t>((Word{1} << 32) / size + 1), static_cast<std::uint8_t>(shift),
-                     static_cast<std::uint8_t>(slots), static_cast<std::uint8_t>(slots / 12)};
+                     static_cast<std::uint8_t>(slots), static_cast<std::uint8_t>(slots / 16)};
         }
     }
 } class_cuts;

@@ -12,7 +12,7 @@ std::uint32_t epoch_of_slot(const void* slot) { return epoch_of(slab_of(slot).ho
 // Until every class has been added up once more.
 void pass_once() {
     const auto sweeps = reclaim.sweeps();
-    while (reclaim.sweeps() == sweeps) reclaim.tick(std::size_t{4} << 20);
+    while (reclaim.sweeps() == sweeps) reclaim.tick(std::size_t{4} << 20, 0);
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ TEST_CASE("a tick does no more than its bounds", "[reclaim]") {
     const auto calls_before = figure(Figure::purge_calls);
     for (int i = 0; i < 3000; i++) {
         const auto calls = figure(Figure::purge_calls);
-        REQUIRE(reclaim.tick(kTickBytes));
+        REQUIRE(reclaim.tick(kTickBytes, 0));
         clocked += kTickBytes;
         REQUIRE(figure(Figure::purge_calls) - calls <= 1);
     }
@@ -98,9 +98,9 @@ TEST_CASE("a page is purged at the second visit that finds it empty, not at the 
     }
     const auto purged = figure(Figure::pages_purged);
     const auto sweeps = reclaim.sweeps();
-    while (reclaim.sweeps() == sweeps) reclaim.tick(std::size_t{1} << 20);
+    while (reclaim.sweeps() == sweeps) reclaim.tick(std::size_t{1} << 20, 0);
     const auto in_first = figure(Figure::pages_purged) - purged;
-    while (reclaim.sweeps() < sweeps + 3) reclaim.tick(std::size_t{1} << 20);
+    while (reclaim.sweeps() < sweeps + 3) reclaim.tick(std::size_t{1} << 20, 0);
     const auto in_all = figure(Figure::pages_purged) - purged;
     CHECK(in_first == 0);
     CHECK(in_all * region.page_bytes() > 30000 * 512 / 2);
