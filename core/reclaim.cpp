@@ -175,13 +175,13 @@ bool Reclaim::find_block() {
 
 // Purges what is empty by now of a slab that was being freed into some ticks ago, and of those behind it that
 // this tick's bytes may have reached. The ticks between stand for the sweep between two visits.
-void Reclaim::look_back(Run& run, SlabNumber freed_into) {
+void Reclaim::look_back(Run& run, SlabNumber freed_into, bool purges) {
     const std::size_t resident_pages = stats.get(Figure::resident_pages);
     std::size_t ticks = resident_pages * region.page_bytes() / (kTickBytes * kTrailShare);
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
-    if (back == 0 || patience_ != 1) return;
+    if (!purges || back == 0 || patience_ != 1) return;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class);
     for (std::size_t seen = 0; first != nullptr && run.may_grow(); seen += bytes) {
@@ -200,7 +200,9 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
     const bool eager = options.reclaim == Reclaiming::eager;
     Run run(call_bytes_ >= kBytesPerCall);
-    if (purges) look_back(run, freed_into);
+    // By turns, where the cursor waits for a call.
+    if (purges) look_back(run, freed_into, !waits_ || trail_next_ % 2 == 0);
+    waits_ = false;
     for (unsigned visits = 0; visits < kVisitsPerTick;) {
         BoundedCall::did(Work::slab_visit);
         if (!find_block()) {
@@ -210,12 +212,16 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
         Slab& first = region.slab_at(class_, index_);
         // A run goes on past the walk's share, so that one call gives back more.
         if (visit_bytes_ <= 0 && !run.reaches(first)) break;
+        const std::size_t resident = popcount(first.resident.get()) * region.page_bytes();
+        if (purges && passes_to_sweep_ == 0 && visit(first, eager, run)) {
+            waits_ = true;
+            break;
+        }
         const unsigned slabs = region.slabs_per_block(class_);
         index_ += slabs;
         visits += slabs;
-        visit_bytes_ -= static_cast<std::int64_t>(popcount(first.resident.get()) * region.page_bytes());
+        visit_bytes_ -= static_cast<std::int64_t>(resident);
         add_up(first);
-        if (purges && passes_to_sweep_ == 0) visit(first, eager, run);
     }
     if (!run.is_empty()) {
         call_bytes_ -= kBytesPerCall;

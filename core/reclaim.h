@@ -2,11 +2,11 @@
 // cursor walks the blocks of every class in turn, and a page found empty by two sweeps in a row is purged. A
 // sweep is a pass that looks for empty pages; those between, where sweeps were in vain, only add up what is
 // in use, which says of each class whether it keeps more free memory than the budget. Where much is being
-// freed, a sweep of everything comes late: so each tick also looks back at the slabs freed into kTrail ticks
-// ago.
+// freed, a sweep of everything comes late: so each tick also looks back at a slab that was being freed into
+// while the last 1 / kTrailShare of the resident bytes were clocked.
 //
-//   slabs visited by a tick      <= kVisitsPerTick and one block
-//   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick
+//   slabs visited by a tick      <= 2 * kVisitsPerTick and one block
+//   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run
 //   system calls by a tick       <= 1
 //   system calls by all          <= bytes clocked / kBytesPerCall
 //   bytes clocked by a full pass >= kLeastPassBytes
@@ -52,6 +52,7 @@ class Reclaim {
     void begin_generation() {
         class_ = 0;
         index_ = 0;
+        waits_ = false;
         in_use_ = {};
         for (SlabNumber& slab : trail_) slab = 0;
         walking_.store(false, std::memory_order_relaxed);
@@ -66,7 +67,7 @@ class Reclaim {
         std::size_t live_bytes;
     };
 
-    void look_back(Run& run, SlabNumber freed_into);
+    void look_back(Run& run, SlabNumber freed_into, bool purges);
     bool find_block();
     void add_up(const Slab& first);
     void end_class();
@@ -95,6 +96,7 @@ class Reclaim {
     std::size_t call_bytes_{};         // clocked and not yet spent on system calls
     SlabNumber trail_[kTrail]{};       // slabs that were being freed into at the last ticks
     unsigned trail_next_{};
+    bool waits_{};  // the block at the cursor has pages left to purge, which need a call of their own
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

@@ -20,9 +20,10 @@ void pass_once() {
 TEST_CASE("what is allocated after an epoch's end shares no slab with what was before", "[epoch]") {
     start_core();
     options.budget = {100};
-    pass_once();
+    options.epoch_bytes = kTiB;
     std::set<Slab*> before;
     auto first = get_many(1000, 100);
+    pass_once();
     for (const void* slot : first) before.insert(&slab_of(slot));
     const auto closed = epochs.current();
     epochs.advance();
