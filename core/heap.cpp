@@ -272,7 +272,7 @@ void Heap::free_remote(Held held, Heap* own) {
     }
     if (popcount(before | mask) % 16 != 0) return;
     if (own == nullptr) {
-        reclaim.tick(16 * class_size(c), region.number(slab));
+        reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
         return;
     }
     own->clock(16 * class_size(c), region.number(slab));

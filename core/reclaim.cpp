@@ -193,6 +193,8 @@ void Reclaim::look_back(Run& run, SlabNumber freed_into, bool purges) {
 
 bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
     if (!begin_walk()) return false;
+    if (left_bytes_.load(std::memory_order_relaxed) != 0)
+        bytes += left_bytes_.exchange(0, std::memory_order_relaxed);
     epochs.clock(bytes);
     pass_bytes_ += bytes;
     call_bytes_ += bytes;

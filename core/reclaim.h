@@ -35,6 +35,11 @@ class Reclaim {
     // `bytes` were allocated and freed since the caller's last tick, the last of them freed into that slab,
     // or 0. Any thread; false, with nothing done, while another thread is at it.
     TSLAB_COLD bool tick(std::size_t bytes, SlabNumber freed_into);
+    // The same for a thread that has nowhere to keep what it clocks: the next tick counts what this one
+    // can't.
+    void tick_or_leave(std::size_t bytes, SlabNumber freed_into) {
+        if (!tick(bytes, freed_into)) left_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    }
 
     // Purges every page that is empty now, or those of one epoch; takes time in proportion to the slabs.
     // Returns the bytes given back.
@@ -79,6 +84,7 @@ class Reclaim {
     void end_walk() { walking_.store(false, std::memory_order_release); }
 
     std::atomic<bool> walking_{};               // any; a try-lock: nobody waits for it
+    std::atomic<std::size_t> left_bytes_{};     // any: clocked by ticks that found the walk taken
     std::atomic<bool> off_{};                   // any: the kernel refused once
     std::atomic<std::uint64_t> sweeps_{};       // who walks: those completed
     std::atomic<std::uint32_t> over_budget_{};  // who walks: a bit for each class
