@@ -75,35 +75,35 @@ TSLAB_EXPORT int tslab_epoch_label(uint64_t epoch, const char* text) {
     return epochs.label(epoch, text) ? TSLAB_OK : TSLAB_NO_EPOCH;
 }
 
-TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* stats) {
+TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* info) {
     if (!serving()) return TSLAB_NOT_LOADED;
     if (!is_known(epoch)) return TSLAB_NO_EPOCH;
     const EpochUse use = epochs.use(epoch);
     const EpochRecord* const record = epochs.record(epoch);
     if (record == nullptr && use.slabs == 0 && use.resident_bytes == 0) return TSLAB_NO_EPOCH;
-    *stats = {};
-    stats->epoch = epoch;
-    stats->live_objects = use.live_objects;
-    stats->live_bytes = use.live_bytes;
-    stats->slabs = use.slabs;
-    stats->resident_bytes = use.resident_bytes;
-    stats->reclaimable_bytes = use.reclaimable_bytes;
-    stats->state = use.slabs != 0 ? TSLAB_EPOCH_CLOSED : TSLAB_EPOCH_DRAINED;
+    *info = {};
+    info->epoch = epoch;
+    info->live_objects = use.live_objects;
+    info->live_bytes = use.live_bytes;
+    info->slabs = use.slabs;
+    info->resident_bytes = use.resident_bytes;
+    info->reclaimable_bytes = use.reclaimable_bytes;
+    info->state = use.slabs != 0 ? TSLAB_EPOCH_CLOSED : TSLAB_EPOCH_DRAINED;
     if (record == nullptr) return TSLAB_OK;
     const std::uint64_t now = os::monotonic_ms();
-    stats->era = record->era.get();
-    stats->age_ms = now - record->opened_ms.get();
+    info->era = record->era.get();
+    info->age_ms = now - record->opened_ms.get();
     if (record->closed_ms.get() == 0) {
-        stats->state = TSLAB_EPOCH_OPEN;
+        info->state = TSLAB_EPOCH_OPEN;
     } else {
-        stats->closed_ms = now - record->closed_ms.get();
+        info->closed_ms = now - record->closed_ms.get();
     }
-    stats->slabs_opened = record->opened.load(std::memory_order_relaxed);
-    stats->slabs_released = record->released.load(std::memory_order_relaxed);
-    stats->slabs_refilled = record->refilled.load(std::memory_order_relaxed);
+    info->slabs_opened = record->opened.load(std::memory_order_relaxed);
+    info->slabs_released = record->released.load(std::memory_order_relaxed);
+    info->slabs_refilled = record->refilled.load(std::memory_order_relaxed);
     for (unsigned i = 0; i < kLabelWords; i++) {
         const Word word = record->label[i].get();
-        memcpy(stats->label + i * sizeof word, &word, sizeof word);
+        memcpy(info->label + i * sizeof word, &word, sizeof word);
     }
     return TSLAB_OK;
 }

@@ -12,10 +12,8 @@ Word live_slots(const Slab& slab) {
     return slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed);
 }
 
-bool is_closed(const Slab& slab) {
-    const Home home = slab.home.load(std::memory_order_relaxed);
-    return domain_of(home) == 0 && epoch_of(home) != static_cast<std::uint32_t>(epochs.current());
-}
+// Of an object its own epoch counts, not its slab's: a later epoch may have filled the slab up.
+bool is_closed(const Sample& sample) { return sample.epoch != epochs.current(); }
 
 struct Page {
     unsigned objects = 0;
@@ -62,7 +60,7 @@ bool Pinners::gather() {
         if (!samples.get(i, sample) || !region.owns(sample.pointer)) continue;
         const Place place = region.locate(sample.pointer);
         if (!place.exact || (live_slots(*place.slab) & place.mask()) == 0) continue;
-        if (!is_closed(*place.slab)) continue;
+        if (!is_closed(sample)) continue;
         add(sample, place);
     }
     return true;

@@ -110,10 +110,10 @@ TSLAB_FUNCTION(int64_t, TSLAB_NOT_LOADED, tslab_epoch_close, (uint64_t epoch), (
  * last 1,024. One thread at a time for an epoch. */
 TSLAB_FUNCTION(int, TSLAB_NOT_LOADED, tslab_epoch_label, (uint64_t epoch, const char* text), (epoch, text))
 
-/* Fills `stats`. Takes time in proportion to all slabs. Other threads go on meanwhile, so the fields may be a
+/* Fills `info`. Takes time in proportion to all slabs. Other threads go on meanwhile, so the fields may be a
  * moment apart. */
-TSLAB_FUNCTION(int, TSLAB_NOT_LOADED, tslab_epoch_stats, (uint64_t epoch, struct tslab_epoch_info* stats),
-               (epoch, stats))
+TSLAB_FUNCTION(int, TSLAB_NOT_LOADED, tslab_epoch_stats, (uint64_t epoch, struct tslab_epoch_info* info),
+               (epoch, info))
 
 /* Creates a domain of the calling thread, which only this thread may use; it ends with the thread at the
  * latest. */
