@@ -81,7 +81,7 @@ def main():
     library, program, work, how = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="tslab-") as folder:
         environment = {"PATH": os.environ["PATH"], "LD_PRELOAD": library, "TSLAB_PROFILE": str(RATE),
-                       "TSLAB_PROFILE_FILE": folder + "/%p", "TSLAB_EPOCH_BYTES": "4M"}
+                       "TSLAB_PROFILE_FILE": folder + "/%p", "TSLAB_EPOCH_BYTES": "4M", "TSLAB_BUDGET": "100"}
         done = subprocess.run([program, work, how], env=environment, capture_output=True, text=True, timeout=100,
                               check=False)
         if done.returncode != 0 or done.stderr:
