@@ -167,8 +167,8 @@ std::uint64_t* Telemetry::row(unsigned section, unsigned i) const {
 
 void Telemetry::publish(const Survey& survey) {
     const std::uint64_t before = header_->sequence.load(std::memory_order_relaxed);
-    header_->sequence.store(before + 1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);  // pairs with the reader's
+    // Acquire keeps the rows from being written before it; a fence would do too, but TSan cannot follow one.
+    header_->sequence.exchange(before + 1, std::memory_order_acquire);
 
     std::uint64_t total[kTotalWords];
     survey.total_row(total);

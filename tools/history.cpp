@@ -112,8 +112,8 @@ class History {
         const std::vector<std::string>* before = nullptr;
         for (const auto& [moment, row] : totals_) {
             if (before != nullptr) {
-                const auto grown = [&](const char* column) {
-                    return static_cast<double>(number(*row, column)) -
+                const auto grown = [&, now = row](const char* column) {
+                    return static_cast<double>(number(*now, column)) -
                            static_cast<double>(number(*before, column));
                 };
                 const double elapsed = grown("time_ms") / 1000;

@@ -10,7 +10,11 @@
 
 #include "probe.h"
 
-#define SITE extern "C" [[gnu::noinline, gnu::noclone]]
+#ifdef __clang__
+#define SITE extern "C" __attribute__((noinline))
+#else
+#define SITE extern "C" __attribute__((noinline, noclone))
+#endif
 
 namespace {
 

@@ -79,12 +79,12 @@ TEST_CASE("figures add up, by class, by epoch and in all", "[figures]") {
     const Snapshot before(~0u);
     std::mt19937 random(7);
     std::vector<void*> live;
-    std::uint64_t served = 0;
+    std::uint64_t taken = 0;
     for (unsigned i = 0; i < 200000; i++) {
         if (i % 50000 == 49999) epochs.advance();
         if (live.empty() || random() % 5 < 3) {
             live.push_back(get(1 + random() % kMaxServed));
-            served++;
+            taken++;
         } else {
             const std::size_t at = random() % live.size();
             put(live[at]);
@@ -97,7 +97,7 @@ TEST_CASE("figures add up, by class, by epoch and in all", "[figures]") {
     for (const unsigned steps : {1u, 100u, ~0u}) {
         const Snapshot now(steps);
         now.check_sums();
-        CHECK(now.total.at("served") - before.total.at("served") == served);
+        CHECK(now.total.at("served") - before.total.at("served") == taken);
         CHECK(now.total.at("live_objects") - before.total.at("live_objects") == live.size());
         CHECK(now.total.at("live_bytes") - before.total.at("live_bytes") == bytes);
         CHECK(now.epochs.size() >= 4);

@@ -62,7 +62,7 @@ TEST_CASE("a sample stands for 1 / (1 - exp(-bytes / rate)) objects", "[samples]
 TEST_CASE("what is sampled this way adds up to what was allocated", "[samples]") {
     start_samples();
     std::mt19937_64 random(2);
-    for (const std::size_t bytes : {64, 300, 768, 20000}) {
+    for (const std::size_t bytes : {64u, 300u, 768u, 20000u}) {
         double estimate = 0;
         std::int64_t left = samples.next_interval(random());
         constexpr int kObjects = 1000000;
