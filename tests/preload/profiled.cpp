@@ -21,7 +21,7 @@ namespace {
 constexpr size_t kWindow = 20000;
 constexpr size_t kRounds = 40;
 
-void* touch(void* object, size_t bytes) {
+[[gnu::noinline]] void* touch(void* object, size_t bytes) {
     CHECK(object != nullptr);
     return memset(hide(object), 1, bytes);
 }
