@@ -240,7 +240,7 @@ void Heap::close_current(Bin& bin, std::size_t c) {
 void Heap::free_slow(Held held) {
     const BoundedCall call;
     Slab& slab = held.slab();
-    const std::size_t c = slab.size_class;
+    const std::size_t c = slab.size_class.get();
     slab.live.set(slab.live.get() & ~held.mask());
     slab.free.set(slab.free.get() | held.mask());
     const unsigned room = ++slab.room;
@@ -256,7 +256,7 @@ void Heap::free_slow(Held held) {
 void Heap::free_remote(Held held, Heap* own) {
     const BoundedCall call;
     Slab& slab = held.slab();
-    const std::size_t c = slab.size_class;
+    const std::size_t c = slab.size_class.get();
     const Word mask = held.mask();
     if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_tested);
@@ -316,7 +316,7 @@ void Heap::collect(unsigned most_slabs) {
 // Turns what others have freed into free slots.
 void Heap::fold(Slab& slab) {
     if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return enqueue_remote(slab);
-    const std::size_t c = slab.size_class;
+    const std::size_t c = slab.size_class.get();
     Word left = 0;
     do {
         const Word freed = slab.remote_free.load(std::memory_order_acquire);  // pairs with free_remote
@@ -464,7 +464,7 @@ bool Heap::list_is_valid(const Bin& bin, unsigned which, std::size_t c) const {
     for (SlabNumber number = bin.first[which]; number != 0; number = region.slab(number).next.get()) {
         const Slab& slab = region.slab(number);
         if (slab.listed != which + 1 || slab.previous != previous) return false;
-        if (!slab.is_valid() || slab.size_class != c || slab.room < offer_at(c)) return false;
+        if (!slab.is_valid() || slab.size_class.get() != c || slab.room < offer_at(c)) return false;
         if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return false;
         previous = number;
     }
@@ -504,7 +504,7 @@ bool Heap::relist(std::size_t c) {
 
 // Other threads of the child may be freeing into the slab meanwhile.
 void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
-    slab.size_class = static_cast<std::uint8_t>(c);
+    slab.size_class.set(static_cast<std::uint8_t>(c));
     slab.listed = 0;
     slab.generation.set(region.generation());
     slab.pending_next.store(0, std::memory_order_relaxed);

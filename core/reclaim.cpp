@@ -16,7 +16,7 @@ class Run {
     bool may_grow() const { return may_begin_ && count_ < kVisitsPerTick; }
     bool reaches(const Slab& first) const {
         return !is_empty() && end_ == region.slots_of(first) &&
-               first.size_class == claims_[0].first->size_class;
+               first.size_class.get() == claims_[0].first->size_class.get();
     }
 
     // Those of a block's `pages` that lengthen the run: where it has begun, the ones next to its end.
@@ -58,8 +58,8 @@ class Run {
             return false;
         }
         const auto pages = static_cast<std::size_t>(end_ - start_) / region.page_bytes();
-        stats.add_in(claims_[0].first->size_class, Figure::pages_purged, pages);
-        stats.subtract_in(claims_[0].first->size_class, Figure::resident_pages, pages);
+        stats.add_in(claims_[0].first->size_class.get(), Figure::pages_purged, pages);
+        stats.subtract_in(claims_[0].first->size_class.get(), Figure::resident_pages, pages);
         purged_bytes_ += pages * region.page_bytes();
         return true;
     }
@@ -183,7 +183,7 @@ void Reclaim::look_back(Run& run, SlabNumber freed_into, bool purges) {
     trail_[trail_next_++ % kTrail] = freed_into;
     if (!purges || back == 0 || patience_ != 1) return;
     Slab* first = &region.first_of_block(region.slab(back));
-    const std::size_t bytes = region.block_bytes(first->size_class);
+    const std::size_t bytes = region.block_bytes(first->size_class.get());
     for (std::size_t seen = 0; first != nullptr && run.may_grow(); seen += bytes) {
         if (run.is_empty() ? seen >= kTickBytes : !run.reaches(*first)) return;
         visit(*first, true, run);

@@ -162,19 +162,19 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
 }
 
 std::byte* Region::slots_of(const Slab& slab) const {
-    const std::size_t c = slab.size_class;
+    const std::size_t c = slab.size_class.get();
     const auto index = static_cast<std::size_t>(&slab - ranges_[c].first);
     return ranges_[c].slots.at() + (index << span_shift(c));
 }
 
 Slab& Region::first_of_block(const Slab& slab) const {
-    Slab* const first = ranges_[slab.size_class].first;
+    Slab* const first = ranges_[slab.size_class.get()].first;
     const auto index = static_cast<std::size_t>(&slab - first);
-    return first[round_down(index, slabs_per_block(slab.size_class))];
+    return first[round_down(index, slabs_per_block(slab.size_class.get()))];
 }
 
 Slab* Region::next_block(Slab& first) const {
-    const std::size_t c = first.size_class;
+    const std::size_t c = first.size_class.get();
     Slab* const next = &first + slabs_per_block(c);
     return static_cast<std::size_t>(next - ranges_[c].first) < opened(c) ? next : nullptr;
 }
@@ -196,7 +196,7 @@ unsigned Region::pages_under(std::size_t c, Word slots) const {
 }
 
 unsigned Region::empty_pages(const Slab& first) const {
-    const std::size_t c = first.size_class;
+    const std::size_t c = first.size_class.get();
     Word needed = 0;
     for (unsigned i = 0; i < slabs_per_block(c); i++) needed |= class_mask(c) & ~(&first)[i].unused();
     return first.resident.get() & ~pages_under(c, needed);
@@ -229,7 +229,7 @@ Slab* Region::open_fresh(std::size_t c) {
         // Release pairs with opened(): who sees the count may read the descriptors below it.
     } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,
                                                  std::memory_order_relaxed));
-    for (unsigned i = 0; i < count; i++) range.first[index + i].size_class = static_cast<std::uint8_t>(c);
+    for (unsigned i = 0; i < count; i++) range.first[index + i].size_class.set(static_cast<std::uint8_t>(c));
     extend(c, index + count);
     step(Step::acquire_popped);
     Slab& first = range.first[index];
@@ -248,7 +248,7 @@ void Region::extend(std::size_t c, std::uint32_t opened) {
 }
 
 void Region::release(Slab& first) {
-    ranges_[first.size_class].pool.push(
+    ranges_[first.size_class.get()].pool.push(
         number(first), [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); });
 }
 

@@ -60,7 +60,7 @@ struct alignas(kCacheLine) Slab {
     Shared<SlabNumber> next;                 // owner: in a bin's list; in a pool, whoever pushed it
     SlabNumber previous{};                   // owner: in a bin's list
     Shared<std::uint32_t> generation;     // owner or whoever releases: the fork generation it was listed in
-    std::uint8_t size_class{};            // fixed once opened
+    Shared<std::uint8_t> size_class;      // fixed once opened
     std::uint8_t room{};                  // owner
     std::uint8_t listed{};                // owner: 1 + which of its bin's lists it is in; 0 for none
     Shared<std::uint8_t> resident;        // holder of the state: the block's pages that may have memory
@@ -99,7 +99,7 @@ struct alignas(kCacheLine) Slab {
 static_assert(sizeof(Slab) == kCacheLine, "two slabs of different owners never share a cache line");
 
 inline bool Slab::is_valid() const {
-    const Word all = class_mask(size_class);
+    const Word all = class_mask(size_class.get());
     return owner_words_agree() && (remote_free.load(std::memory_order_relaxed) & ~live.get()) == 0 &&
            ((free.get() | live.get()) & ~all) == 0 && (quiet.get() & ~resident.get()) == 0;
 }
