@@ -11,16 +11,6 @@ using namespace tslab::test;
 
 namespace {
 
-std::uint64_t seed() {
-    static const std::uint64_t value = [] {
-        const char* const wanted = getenv("SEED");
-        const std::uint64_t chosen = wanted != nullptr ? std::stoull(wanted) : std::random_device{}();
-        std::printf("SEED=%llu\n", static_cast<unsigned long long>(chosen));
-        return chosen;
-    }();
-    return value;
-}
-
 struct Object {
     unsigned char* at;
     std::size_t bytes;

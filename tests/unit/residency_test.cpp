@@ -12,16 +12,6 @@ using namespace tslab::test;
 
 namespace {
 
-std::uint64_t seed() {
-    static const std::uint64_t value = [] {
-        const char* const wanted = getenv("SEED");
-        const std::uint64_t chosen = wanted != nullptr ? std::stoull(wanted) : std::random_device{}();
-        std::printf("SEED=%llu\n", static_cast<unsigned long long>(chosen));
-        return chosen;
-    }();
-    return value;
-}
-
 // When each page last held something, counted in sweeps that were complete by then. A page that is empty when
 // m sweeps are complete is seen so by the next whole two, and gone when the one under way and these are.
 class PageHistory {

@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <map>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -27,6 +28,17 @@ inline void start_core() {
     setenv("TSLAB_RESERVE", "64G", 1);
     start({"test", false, nullptr}, true);
     REQUIRE(phase() == Phase::active);
+}
+
+// Of a random test, printed once; SEED=n repeats a run.
+inline std::uint64_t seed() {
+    static const std::uint64_t value = [] {
+        const char* const wanted = getenv("SEED");
+        const std::uint64_t chosen = wanted != nullptr ? std::stoull(wanted) : std::random_device{}();
+        std::printf("SEED=%llu\n", static_cast<unsigned long long>(chosen));
+        return chosen;
+    }();
+    return value;
 }
 
 inline void* get(std::size_t bytes) {
