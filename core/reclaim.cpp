@@ -175,20 +175,24 @@ bool Reclaim::find_block() {
 
 // Purges what is empty by now of a slab that was being freed into some ticks ago, and of those behind it that
 // this tick's bytes may have reached. The ticks between stand for the sweep between two visits.
-void Reclaim::look_back(Run& run, SlabNumber freed_into, bool purges) {
+unsigned Reclaim::look_back(Run& run, SlabNumber freed_into, bool purges) {
     const std::size_t resident_pages = stats.get(Figure::resident_pages);
     std::size_t ticks = resident_pages * region.page_bytes() / (kTickBytes * kTrailShare);
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
-    if (!purges || back == 0 || patience_ != 1) return;
+    if (!purges || back == 0 || patience_ != 1) return 0;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class.get());
-    for (std::size_t seen = 0; first != nullptr && run.may_grow(); seen += bytes) {
-        if (run.is_empty() ? seen >= kTickBytes : !run.reaches(*first)) return;
+    unsigned visits = 0;
+    for (std::size_t seen = 0; first != nullptr && run.may_grow() && visits < kVisitsPerTick; seen += bytes) {
+        if (run.is_empty() ? seen >= kTickBytes : !run.reaches(*first)) break;
+        BoundedCall::did(Work::slab_visit);
         visit(*first, true, run);
+        visits += region.slabs_per_block(first->size_class.get());
         first = region.next_block(*first);
     }
+    return visits;
 }
 
 bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
@@ -203,9 +207,9 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
     const bool eager = options.reclaim == Reclaiming::eager;
     Run run(call_bytes_ >= kBytesPerCall);
     // By turns, where the cursor waits for a call.
-    if (purges) look_back(run, freed_into, !waits_ || trail_next_ % 2 == 0);
+    unsigned visits = purges ? look_back(run, freed_into, !waits_ || trail_next_ % 2 == 0) : 0;
     waits_ = false;
-    for (unsigned visits = 0; visits < kVisitsPerTick;) {
+    while (visits < kVisitsPerTick) {
         BoundedCall::did(Work::slab_visit);
         if (!find_block()) {
             if (visit_bytes_ > 0) visit_bytes_ = 0;

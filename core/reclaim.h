@@ -5,7 +5,7 @@
 // freed, a sweep of everything comes late: so each tick also looks back at a slab that was being freed into
 // while the last 1 / kTrailShare of the resident bytes were clocked.
 //
-//   slabs visited by a tick      <= 2 * kVisitsPerTick and one block
+//   slabs visited by a tick      <= kVisitsPerTick and one block
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run
 //   system calls by a tick       <= 1
 //   system calls by all          <= bytes clocked / kBytesPerCall
@@ -72,7 +72,7 @@ class Reclaim {
         std::size_t live_bytes;
     };
 
-    void look_back(Run& run, SlabNumber freed_into, bool purges);
+    unsigned look_back(Run& run, SlabNumber freed_into, bool purges);
     bool find_block();
     void add_up(const Slab& first);
     void end_class();
