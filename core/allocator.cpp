@@ -203,11 +203,7 @@ void* allocate_slow(std::size_t bytes) {
 
 namespace {
 
-bool is_live(const Place& place) {
-    if (!place.exact) return false;
-    const Word live = place.slab->live.get() & ~place.slab->remote_free.load(std::memory_order_relaxed);
-    return (live & place.mask()) != 0;
-}
+bool is_live(const Place& place) { return place.exact && (place.slab->live_slots() & place.mask()) != 0; }
 
 // Before the slot can be taken again, by anybody.
 void forget_sample(const Place& place, const void* pointer) {

@@ -34,10 +34,7 @@ struct Held {
 
     Slab& slab() const { return *reinterpret_cast<Slab*>(tag & ~std::uintptr_t{kCacheLine - 1}); }
     Word mask() const { return bit(static_cast<unsigned>(tag)); }
-    bool is_live() const {
-        const Slab& of = slab();
-        return (of.live.get() & ~of.remote_free.load(std::memory_order_relaxed) & mask()) != 0;
-    }
+    bool is_live() const { return (slab().live_slots() & mask()) != 0; }
     static Held make(std::byte* slot, Slab& slab, unsigned number) {
         return {slot, reinterpret_cast<std::uintptr_t>(&slab) | number};
     }

@@ -8,10 +8,6 @@ namespace {
 
 constexpr std::size_t kBytes = Samples::kSites * sizeof(Pinner);
 
-Word live_slots(const Slab& slab) {
-    return slab.live.get() & ~slab.remote_free.load(std::memory_order_relaxed);
-}
-
 // Of an object its own epoch counts, not its slab's: a later epoch may have filled the slab up.
 bool is_closed(const Sample& sample) { return sample.epoch != epochs.current(); }
 
@@ -27,7 +23,7 @@ Page look_at(const Slab& first, std::size_t c, unsigned number) {
     const std::size_t from = slabs > 1 ? 0 : number * region.page_bytes();
     const std::size_t to = slabs > 1 ? class_span(c) : from + region.page_bytes();
     for (unsigned i = 0; i < slabs; i++) {
-        for (Word left = live_slots((&first)[i]) & region.slots_on(c, 1u << number); left != 0;
+        for (Word left = (&first)[i].live_slots() & region.slots_on(c, 1u << number); left != 0;
              left &= left - 1) {
             const std::size_t start = lowest(left) * class_size(c);
             const std::size_t end = start + class_size(c);
@@ -59,7 +55,7 @@ bool Pinners::gather() {
         Sample sample{};
         if (!samples.get(i, sample) || !region.owns(sample.pointer)) continue;
         const Place place = region.locate(sample.pointer);
-        if (!place.exact || (live_slots(*place.slab) & place.mask()) == 0) continue;
+        if (!place.exact || (place.slab->live_slots() & place.mask()) == 0) continue;
         if (!is_closed(sample)) continue;
         add(sample, place);
     }

@@ -78,10 +78,9 @@ struct alignas(kCacheLine) Slab {
     // Pairs with the acquire of the next swap: whoever holds the block next sees the words as they are here.
     void park(std::uint32_t now) { state.store(state_of(Hold::parked, now), std::memory_order_release); }
 
-    // Slots the program has; less those that other threads have freed.
-    unsigned live_objects() const {
-        return popcount(live.get() & ~remote_free.load(std::memory_order_relaxed));
-    }
+    // Slots the program has, less those that other threads have freed.
+    Word live_slots() const { return live.get() & ~remote_free.load(std::memory_order_relaxed); }
+    unsigned live_objects() const { return popcount(live_slots()); }
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     Word unused() const { return free.get() | remote_free.load(std::memory_order_acquire); }
