@@ -16,6 +16,8 @@ using namespace tslab;
 extern "C" TSLAB_INTERNAL const char __ehdr_start[];
 extern "C" TSLAB_INTERNAL const char etext[];
 
+#define TSLAB_CALLER __builtin_return_address(0)
+
 namespace {
 
 // In front of the next allocator
@@ -219,9 +221,20 @@ void* take_aligned(size_t alignment, size_t bytes) {
     return slot != nullptr ? slot : allocate_slow(whole);
 }
 
-TSLAB_HOT void* allocate_or_throw(size_t bytes, const void* caller) {
-    void* const block = allocate_any(bytes);
-    return block != nullptr ? block : next_operator_new(caller, bytes);
+// Both are entered by tail calls, so that the fast path saves no register and they return to its caller.
+TSLAB_COLD void* new_slow(size_t bytes) {
+    void* const block = malloc_slow(bytes);
+    return block != nullptr ? block : next_operator_new(TSLAB_CALLER, bytes);
+}
+[[gnu::noinline]] void* new_elsewhere(size_t bytes) {
+    void* const block = next.malloc(bytes);
+    return block != nullptr ? block : next_operator_new(TSLAB_CALLER, bytes);
+}
+
+TSLAB_HOT void* allocate_or_throw(size_t bytes) {
+    if (!serves(bytes)) return new_elsewhere(bytes);
+    if (void* const slot = allocate(bytes)) return slot;
+    return new_slow(bytes);
 }
 
 void* allocate_aligned(size_t alignment, size_t bytes) {
@@ -328,10 +341,9 @@ TSLAB_EXPORT void* dlopen(const char* file, int mode) noexcept {
 // -------------------------------------------------------------------------------------
 
 #define TSLAB_OPERATOR [[gnu::visibility("default")]]
-#define TSLAB_CALLER __builtin_return_address(0)
 
-TSLAB_OPERATOR void* operator new(size_t bytes) { return allocate_or_throw(bytes, TSLAB_CALLER); }
-TSLAB_OPERATOR void* operator new[](size_t bytes) { return allocate_or_throw(bytes, TSLAB_CALLER); }
+TSLAB_OPERATOR void* operator new(size_t bytes) { return allocate_or_throw(bytes); }
+TSLAB_OPERATOR void* operator new[](size_t bytes) { return allocate_or_throw(bytes); }
 TSLAB_OPERATOR void* operator new(size_t bytes, const std::nothrow_t& tag) noexcept {
     return allocate_or_null(bytes, tag, TSLAB_CALLER);
 }
