@@ -23,7 +23,6 @@ constinit pthread_key_t thread_key;
 // The destructor of thread_key. Destructors that run after it free through the remote path and allocate from
 // the next allocator: a heap made that late would never be given up.
 void end_thread(void*) {
-    watch.end();
     Heap* const heap = this_thread.heap;
     domains.end(*heap);
     heap->abandon();
@@ -58,11 +57,6 @@ Heap* attach_thread() {
     heap->begin();
     pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
     return heap;
-}
-
-// This thread, from its next call on.
-void watch_thread() {
-    if (watch.state == Watch::State::off && this_thread.heap != nullptr && !this_thread.gone) watch.begin();
 }
 
 bool reserve_region() {
@@ -152,34 +146,55 @@ void* allocate_any(std::size_t bytes) {
     return slot != nullptr ? slot : allocate_unwatched(bytes);
 }
 
-TSLAB_COLD void* allocate_timed(std::size_t bytes) {
-    const std::uint64_t before = read_ticks();
-    void* const slot = allocate_any(bytes);
-    const std::uint64_t between = read_ticks() - before;
-    if (options.latency != 0 && slot != nullptr) latency.add(Timed::malloc, between);
-    watch.rearm(Timed::malloc);
-    return slot;
+// The object's free is to be noticed. Its owner's, at once after it was allocated.
+void mark(const void* slot) {
+    Slab& slab = *region.locate(slot).slab;
+    slab.marks.fetch_add(1, std::memory_order_relaxed);
+    slab.home.store(slab.home.load(std::memory_order_relaxed) | kMarked, std::memory_order_relaxed);
 }
 
 // No lock is held: the slot is the program's already, but for telling it so.
 TSLAB_COLD void take_sample(const void* slot, std::size_t bytes) {
-    watch.draw_interval();
-    if (!samples.is_on()) return;
+    watch.busy = true;
     std::uintptr_t frames[kFrames];
     const unsigned depth = unwinder.take(frames, kFrames);
+    watch.busy = false;
     if (depth == 0 || !samples.add({slot, bytes, epochs.current(), 0}, frames, depth)) {
         return stats.add(Figure::samples_dropped);
     }
-    region.locate(slot).slab->sampled.fetch_add(1, std::memory_order_relaxed);
+    mark(slot);
     stats.add(Figure::samples_taken);
 }
 
+// A request whose bin has refused it, or has no slot, or is not known.
 TSLAB_COLD void* allocate_watched(std::size_t bytes) {
-    watch.enter();
-    void* const slot = watch.counts_down(Timed::malloc) ? allocate_timed(bytes) : allocate_any(bytes);
-    watch.bytes_left -= static_cast<std::int64_t>(bytes);
-    if (watch.bytes_left < 0 && slot != nullptr) take_sample(slot, bytes);
-    watch.leave();
+    Heap* const heap = thread_heap();
+    if (heap == nullptr) return allocate_unwatched(bytes);
+    const std::size_t c = class_of(bytes);
+    const Watch::Found found = watch.look_at(heap->bin(c), c, bytes);
+    void* const slot = allocate_any(bytes);
+    if (slot == nullptr || watch.busy) return slot;
+    if (found.sample) take_sample(slot, bytes);
+    if (found.timing) {
+        if (latency.choose(slot)) mark(slot);
+        this_thread.hide();
+    }
+    return slot;
+}
+
+// The thread's bins have been hidden for this request. Where it turns out to be one to be looked at itself,
+// it is not timed.
+TSLAB_COLD void* allocate_timed(std::size_t bytes) {
+    Heap& heap = *this_thread.heap;
+    heap.put_in_force(heap.in_force());
+    Bin& bin = heap.bin(class_of(bytes));
+    const std::uint64_t before = read_ticks();
+    void* slot = allocate(bytes);
+    if (slot == nullptr && bin.is_due()) return allocate_watched(bytes);
+    if (slot == nullptr) slot = allocate_unwatched(bytes);
+    const std::uint64_t between = read_ticks() - before;
+    if (slot != nullptr) latency.add(Timed::malloc, between);
+    watch.arm(bin, class_of(bytes));
     return slot;
 }
 
@@ -191,76 +206,66 @@ void start_watching(const void* own, const void* own_end) {
     const bool profiles = options.profile != 0 && start_profile(own, own_end);
     if (options.latency == 0 && !profiles) return;
     watching.store(true, std::memory_order_relaxed);
-    watch_thread();
+    // Other bins that are in use already follow when they are empty.
+    Heap* const heap = this_thread.heap;
+    for (std::size_t c = 0; heap != nullptr && c < kClasses; c++) watch.arm(heap->bin(c), c);
 }
 
 void* allocate_slow(std::size_t bytes) {
-    if (watch.is_outside()) return allocate_watched(bytes);
-    void* const slot = allocate_unwatched(bytes);
-    if (watching.load(std::memory_order_relaxed)) watch_thread();
-    return slot;
+    if (!watching.load(std::memory_order_relaxed)) return allocate_unwatched(bytes);
+    return this_thread.is_hidden() ? allocate_timed(bytes) : allocate_watched(bytes);
 }
 
 namespace {
 
 bool is_live(const Place& place) { return place.exact && (place.slab->live_slots() & place.mask()) != 0; }
 
-// Before the slot can be taken again, by anybody.
-void forget_sample(const Place& place, const void* pointer) {
-    if (place.slab->sampled.load(std::memory_order_relaxed) == 0) return;
-    if (samples.remove(pointer, epochs.current()))
-        place.slab->sampled.fetch_sub(1, std::memory_order_relaxed);
-}
-
 // Of a place that is not live: whether it is a slot at all, not the end of a slab that no slot fills.
 bool is_slot(const Place& place) { return place.exact && place.slot < class_slots(place.size_class); }
 
-bool free_unwatched(void* pointer) {
+void free_unmarked(void* pointer) {
+    Held held;
+    if (!free_owned(pointer, held)) give_back(held);
+}
+
+TSLAB_COLD void free_timed(void* pointer) {
+    const std::uint64_t before = read_ticks();
+    free_unmarked(pointer);
+    latency.add(Timed::free, read_ticks() - before);
+}
+
+// A live slot of a slab with marks, perhaps its own. They are gone before the slot can be taken again, by
+// anybody.
+TSLAB_COLD void free_marked(void* pointer, Slab& slab) {
+    if (samples.is_on() && samples.remove(pointer, epochs.current()))
+        slab.marks.fetch_sub(1, std::memory_order_relaxed);
+    const bool timed = latency.forget(pointer);
+    if (timed) slab.marks.fetch_sub(1, std::memory_order_relaxed);
+    const bool owned = this_thread.heap != nullptr &&
+                       heap_of(slab.home.load(std::memory_order_relaxed)) == this_thread.heap->number();
+    // Without the mark the free takes the way it would have taken. While an object is marked the slab has one
+    // that is live, and so stays this thread's.
+    if (owned) slab.home.store(slab.unmarked_home(), std::memory_order_relaxed);
+    timed ? free_timed(pointer) : free_unmarked(pointer);
+    if (owned && slab.marks.load(std::memory_order_relaxed) != 0)
+        slab.home.store(slab.unmarked_home() | kMarked, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bool free_owned_slow(void* pointer) {
     const Place place = region.locate(pointer);
     if (!is_live(place)) {
         if (!still_owns(pointer)) return false;
         report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, place.size_class, pointer);
         return true;
     }
-    forget_sample(place, pointer);
-    const Held held = Held::make(static_cast<std::byte*>(pointer), *place.slab, place.slot);
-    Heap* const heap = this_thread.heap;
-    const HeapNumber owner = heap_of(place.slab->home.load(std::memory_order_relaxed));
-    if (heap != nullptr && owner == heap->number()) {
-        heap->free_slow(held);
+    if (place.slab->marks.load(std::memory_order_relaxed) != 0) {
+        free_marked(pointer, *place.slab);
     } else {
-        Heap::free_remote(held, heap);
+        free_unmarked(pointer);
     }
     return true;
-}
-
-bool free_any(void* pointer) {
-    Held held;
-    return free_owned(pointer, held) || free_in_slab(held) || free_unwatched(pointer);
-}
-
-TSLAB_COLD bool free_timed(void* pointer) {
-    const std::uint64_t before = read_ticks();
-    const bool freed = free_any(pointer);
-    const std::uint64_t between = read_ticks() - before;
-    if (options.latency != 0 && freed) latency.add(Timed::free, between);
-    watch.rearm(Timed::free);
-    return freed;
-}
-
-TSLAB_COLD bool free_watched(void* pointer) {
-    watch.enter();
-    const Place place = region.locate(pointer);
-    if (is_live(place)) forget_sample(place, pointer);
-    const bool freed = watch.counts_down(Timed::free) ? free_timed(pointer) : free_any(pointer);
-    watch.leave();
-    return freed;
-}
-
-}  // namespace
-
-bool free_owned_slow(void* pointer) {
-    return watch.is_outside() ? free_watched(pointer) : free_unwatched(pointer);
 }
 
 bool still_owns(const void* pointer) { return !region.gave_up(pointer); }

@@ -33,13 +33,11 @@ TSLAB_HOT bool owns_high(const void* pointer) { return region.owns_high(pointer)
 // serves(bytes). What malloc_usable_size will say of the slot.
 TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return size_table.slot_bytes[(bytes + 15) / 16]; }
 
-// serves(bytes). Null where the thread's stack is empty: ask allocate_slow, and where that gives null, the
-// next allocator.
+// serves(bytes). Null where the thread's stack is empty or the call is looked at: ask allocate_slow, and
+// where that gives null, the next allocator.
 TSLAB_HOT void* allocate(std::size_t bytes) {
-    Bin* const bins = this_thread.bins;
-    if (bins == nullptr) return nullptr;
-    std::byte* const bin = reinterpret_cast<std::byte*>(bins) + size_table.bin_offset[(bytes + 15) / 16];
-    return reinterpret_cast<Bin*>(bin)->take();
+    const std::uintptr_t bins = reinterpret_cast<std::uintptr_t>(no_bins) + this_thread.to_bins;
+    return reinterpret_cast<Bin*>(bins + size_table.bin_offset[(bytes + 15) / 16])->take();
 }
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
@@ -61,19 +59,23 @@ TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     return true;
 }
 
-// What free_owned left undone. False, with nothing done, where the slot is not live or somebody watches: the
-// thread's calls, or samples of the slab. Ask free_owned_slow.
-TSLAB_HOT bool free_in_slab(Held held) {
-    if (held.tag == 0 || !held.is_live()) return false;
+// What free_owned left undone, of a live slot.
+TSLAB_HOT void give_back(Held held) {
     Heap* const heap = this_thread.heap;
-    if (heap != nullptr && this_thread.bins == nullptr) return false;
-    if (held.slab().sampled.load(std::memory_order_relaxed) != 0) return false;
     const HeapNumber owner = heap_of(held.slab().home.load(std::memory_order_relaxed));
     if (heap != nullptr && owner == heap->number()) {
         heap->free_slow(held);
     } else {
         Heap::free_remote(held, heap);
     }
+}
+
+// What free_owned left undone. False, with nothing done, where the slot is not live or its slab has marks:
+// ask free_owned_slow.
+TSLAB_HOT bool free_in_slab(Held held) {
+    if (held.tag == 0 || !held.is_live()) return false;
+    if (held.slab().marks.load(std::memory_order_relaxed) != 0) return false;
+    give_back(held);
     return true;
 }
 

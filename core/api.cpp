@@ -6,26 +6,12 @@
 #include "allocator.h"
 #include "os.h"
 #include "reclaim.h"
-#include "watch.h"
 
 using namespace tslab;
 
 namespace {
 
 bool serving() { return phase() == Phase::active; }
-
-// A watched thread is inside as long as one lives.
-struct Inside {
-    const bool was_outside = watch.is_outside();
-    Inside() {
-        if (was_outside) watch.enter();
-    }
-    ~Inside() {
-        if (was_outside) watch.leave();
-    }
-    Inside(const Inside&) = delete;
-    Inside& operator=(const Inside&) = delete;
-};
 
 int code(Refusal refusal) { return static_cast<int>(refusal); }
 static_assert(static_cast<int>(Refusal::no_domain) == TSLAB_NO_DOMAIN);
@@ -38,14 +24,12 @@ static_assert(kLabelBytes == TSLAB_LABEL_BYTES);
 // What a domain's function answers, done with this thread's heap.
 template <typename Function>
 int with_heap(Function function) {
-    const Inside inside;
     Heap* const heap = serving() ? thread_heap() : nullptr;
     return heap != nullptr ? code(function(*heap)) : TSLAB_NOT_LOADED;
 }
 
 // Opens the process's next epoch; this thread holds nothing of the one before ready any more.
 std::uint64_t advance() {
-    const Inside inside;
     const std::uint64_t epoch = epochs.advance();
     if (Heap* const heap = this_thread.heap) heap->renew();
     return epoch;

@@ -6,6 +6,7 @@ namespace tslab {
 
 constinit Heaps heaps;
 constinit std::atomic<void (*)()> after_tick;
+constinit Bin no_bins[kClasses];
 constinit thread_local Thread this_thread{};
 
 // Taking
@@ -31,8 +32,7 @@ void Heap::begin() {
 
 void Heap::put_in_force(Bins& bins) {
     in_force_ = &bins;
-    this_thread.bins = bins.of;
-    this_thread.home = bins.home.get();
+    this_thread.show(bins.of, bins.home.get());
 }
 
 void Heap::renew() {
@@ -82,7 +82,7 @@ bool Heap::refill(Bins& bins, std::size_t c) {
 bool Heap::refill_from_current(Bins& bins, std::size_t c) {
     Bin& bin = bins[c];
     if (bin.current == nullptr) return false;
-    if (bin.current->home.load(std::memory_order_relaxed) != bins.home.get()) {
+    if (bin.current->unmarked_home() != bins.home.get()) {
         close_current(bin, c);
         return false;
     }
@@ -100,7 +100,7 @@ bool Heap::refill_from_open(Bins& bins, std::size_t c, bool with_memory) {
         Slab& slab = region.slab(number);
         number = slab.next.get();
         // Those listed since the epoch was opened stand before all others.
-        if (slab.home.load(std::memory_order_relaxed) != bins.home.get()) return false;
+        if (slab.unmarked_home() != bins.home.get()) return false;
         const Word pick = with_memory ? ready_slots(slab, c) : slab.free.get();
         if (pick == 0 || !make_current(bin, slab, c)) continue;
         take_batch(bin, c, pick);
@@ -202,7 +202,7 @@ void Heap::join(Bins& bins, Slab& slab, std::size_t c) {
     const unsigned count = region.slabs_per_block(c);
     epochs.count_refilled(epoch_of(slab.home.load(std::memory_order_relaxed)), count);
     stats.add_in(c, Figure::slabs_refilled, count);
-    for (unsigned i = 0; i < count; i++) (&first)[i].home.store(bins.home.get(), std::memory_order_relaxed);
+    for (unsigned i = 0; i < count; i++) (&first)[i].move_to(bins.home.get(), std::memory_order_relaxed);
 }
 
 // Takes over a block without an owner: its first slab becomes current, the others wait in the list.
@@ -337,7 +337,7 @@ void Heap::fold(Slab& slab) {
 // After slots of the slab became free: offers it for refill, or lets its block go.
 void Heap::settle(Slab& slab, std::size_t c) {
     TSLAB_ASSERT(slab.owner_words_agree());
-    Bins& bins = bins_of(slab.home.load(std::memory_order_relaxed));
+    Bins& bins = bins_of(slab.unmarked_home());
     if (&slab == bins[c].current || release_if_empty(bins[c], slab, c)) return;
     if (slab.room >= offer_at(c)) list(bins[c], slab, list_for(bins, slab));
 }
@@ -350,7 +350,7 @@ Bins& Heap::bins_of(Home home) {
 }
 
 unsigned Heap::list_for(const Bins& bins, const Slab& slab) {
-    return slab.home.load(std::memory_order_relaxed) == bins.home.get() ? 0 : closed_list(slab.room);
+    return slab.unmarked_home() == bins.home.get() ? 0 : closed_list(slab.room);
 }
 
 bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
@@ -519,7 +519,7 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
 // Who frees from another thread from here on either sees the new home and queues the slab, or is seen by the
 // load.
 void Heap::settle_in(Slab& slab, Home home) {
-    slab.home.store(home, std::memory_order_seq_cst);  // as the load: pairs with free_remote
+    slab.move_to(home, std::memory_order_seq_cst);  // as the load: pairs with free_remote
     if (slab.remote_free.load(std::memory_order_seq_cst) != 0) enqueue_remote(slab);
 }
 

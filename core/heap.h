@@ -43,12 +43,14 @@ struct Held {
 // What a heap keeps for one size class. A zeroed bin is an empty one.
 class alignas(kCacheLine) Bin {
   public:
-    // A held slot, live from now on; null where the stack is empty.
+    // A held slot, live from now on; null where the stack is empty or the take is one to be looked at.
     TSLAB_HOT void* take() {
-        const std::uint64_t word = word_.get();
+        std::uint64_t word = word_.get();
         const Held held = at(word);
         if (held.slot == nullptr) return nullptr;
-        word_.set(word + kOneTaken - sizeof(Held));
+        word += kOneTaken - sizeof(Held);
+        if (static_cast<std::int64_t>(word) < 0) return nullptr;
+        word_.set(word);
         Shared<Word>& live = held.slab().live;
         live.set(live.get() | held.mask());
         return held.slot;
@@ -72,20 +74,47 @@ class alignas(kCacheLine) Bin {
     // The slots on the stack, the first one in first; i < held().
     Held held_at(unsigned i) const { return stack_[i + 1]; }
 
-    std::uint64_t taken() const { return word_.get() >> 16; }
+    // Slots ever taken. Who asks while another thread arms the bin may see as many too many as it is armed
+    // for.
+    std::uint64_t taken() const {
+        const std::uint64_t count = word_.get() >> 16;
+        return count < kArmed ? count : due_.get() - (kDue - count);
+    }
+
+    // Lets so many takes succeed; then take() answers null until this is called again.
+    void arm(std::uint32_t takes) {
+        due_.set(taken() + takes);
+        std::atomic_signal_fence(
+            std::memory_order_release);  // for reports from this thread's signal handlers
+        word_.set((kDue - takes) << 16 | bytes_in_use(word_.get()));
+    }
+    bool is_armed() const { return word_.get() >> 16 >= kArmed; }
+    bool is_due() const { return word_.get() >> 16 == kDue; }
+
     unsigned held() const { return bytes_in_use(word_.get()) / unsigned{sizeof(Held)}; }
 
     Slab* current{};             // owner
     SlabNumber first[kLists]{};  // owner: of each list
 
+    // owner: of armed bins, what is waited for, see watch.h
+    struct {
+        std::uint32_t sample;  // takes until the next that may be sampled
+        std::uint32_t timing;  // takes until the next that is followed by a timed call
+        std::uint16_t least;   // the request to be sampled asks for more bytes than this
+    } waits{};
+
   private:
     static constexpr std::uint64_t kOneTaken = 1 << 16;
+    static constexpr std::uint64_t kArmed = std::uint64_t{1} << 46;  // counts from here on are of armed bins
+    static constexpr std::uint64_t kDue = (std::uint64_t{1} << 47) - 1;  // one more, and the word is negative
     static unsigned bytes_in_use(std::uint64_t word) { return static_cast<std::uint16_t>(word); }
     TSLAB_HOT Held& at(std::uint64_t word) {
         return *reinterpret_cast<Held*>(reinterpret_cast<std::byte*>(stack_) + bytes_in_use(word));
     }
 
-    Shared<std::uint64_t> word_;  // owner: slots ever taken, 48 bits; bytes of the stack in use, 16 bits
+    // owner: slots ever taken, or kDue less what it is armed for, 48 bits; bytes of the stack in use, 16 bits
+    Shared<std::uint64_t> word_;
+    Shared<std::uint64_t> due_;                        // owner: what is taken in all when the word has kDue
     alignas(kCacheLine) Held stack_[kStackSlots + 1];  // owner; the first is never filled: the end
 };
 
@@ -218,13 +247,29 @@ TSLAB_INTERNAL extern constinit Heaps heaps;
 // not allocate.
 TSLAB_INTERNAL extern constinit std::atomic<void (*)()> after_tick;
 
-// What a thread knows of itself. The first two are all that the fast path asks; where every call of the
-// thread is to leave it, they are null and kNowhere although there is a heap.
+// What a thread without a heap takes from: empty, and never written.
+TSLAB_INTERNAL extern constinit Bin no_bins[kClasses];
+
+// What a thread knows of itself. The heap's aside, that is all that the fast path asks; where the next call
+// of a thread is to leave it, its bins are hidden although there is a heap.
 struct Thread {
     Bin* bins = nullptr;   // of the heap's bins in force
     Home home = kNowhere;  // theirs: a slab of this home is this thread's, and of the open epoch
     Heap* heap = nullptr;
-    bool gone = false;  // its destructors have run: it takes nothing any more
+    bool gone = false;           // its destructors have run: it takes nothing any more
+    std::uintptr_t to_bins = 0;  // from no_bins, so that memory which is zero names those
+
+    void show(Bin* from, Home theirs) {
+        bins = from;
+        home = theirs;
+        to_bins = reinterpret_cast<std::uintptr_t>(from) - reinterpret_cast<std::uintptr_t>(no_bins);
+    }
+    void hide() {
+        bins = nullptr;
+        home = kNowhere;
+        to_bins = 0;
+    }
+    bool is_hidden() const { return heap != nullptr && bins == nullptr; }
 };
 
 TSLAB_INTERNAL extern constinit thread_local Thread this_thread;

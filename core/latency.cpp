@@ -49,6 +49,33 @@ void Latency::start() {
     }
     started_ns_ = os::monotonic_ns();
     started_ticks_ = read_ticks();
+    is_on_ = true;
+}
+
+std::atomic<std::uintptr_t>& Latency::chosen(const void* object, unsigned probe) {
+    const auto hash = (reinterpret_cast<std::uintptr_t>(object) >> 4) * 0x9e3779b97f4a7c15 >> 40;
+    return chosen_[(hash + probe) % kChosen];
+}
+
+bool Latency::choose(const void* object) {
+    for (unsigned i = 0; i < kProbes; i++) {
+        std::uintptr_t none = 0;
+        if (chosen(object, i).compare_exchange_strong(none, reinterpret_cast<std::uintptr_t>(object),
+                                                      std::memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool Latency::forget(const void* object) {
+    for (unsigned i = 0; is_on_ && i < kProbes; i++) {
+        auto seen = reinterpret_cast<std::uintptr_t>(object);
+        if (chosen(object, i).load(std::memory_order_relaxed) != seen) continue;
+        // Two that free one object at once: the second finds it gone.
+        return chosen(object, i).compare_exchange_strong(seen, 0, std::memory_order_relaxed);
+    }
+    return false;
 }
 
 std::uint64_t Latency::nanoseconds(std::uint64_t ticks) const {

@@ -49,7 +49,8 @@ class Histogram {
     std::atomic<std::uint64_t> largest_{};            // any
 };
 
-// What TSLAB_LATENCY measures: calls that we serve, from the moment they are known to be ours.
+// What TSLAB_LATENCY measures: calls that we serve. A malloc from the moment it is known to be ours; a free
+// from when its slab's words have been read, since only they tell that it is one to be timed.
 enum class Timed : unsigned char { malloc, free, count };
 
 class Latency {
@@ -60,6 +61,11 @@ class Latency {
     void add(Timed call, std::uint64_t ticks) {
         histograms_[static_cast<unsigned>(call)].add(ticks > overhead_ ? ticks - overhead_ : 0);
     }
+    // Any thread. A live object whose free is to be timed; false where there is no room to remember it.
+    bool choose(const void* object);
+    // Whether it was; not any more.
+    bool forget(const void* object);
+
     const Histogram& of(Timed call) const { return histograms_[static_cast<unsigned>(call)]; }
 
     // From ticks of the counter to time, by the clock since start().
@@ -69,8 +75,14 @@ class Latency {
     void print(const char* program) const;
 
   private:
+    static constexpr unsigned kChosen = 1 << 14;
+    static constexpr unsigned kProbes = 16;
+    std::atomic<std::uintptr_t>& chosen(const void* object, unsigned probe);
+
+    std::atomic<std::uintptr_t> chosen_[kChosen]{};  // any: objects, and 0
     Histogram histograms_[static_cast<unsigned>(Timed::count)]{};
-    std::uint64_t overhead_ = 0;  // fixed, as all below
+    bool is_on_ = false;  // fixed, as all below
+    std::uint64_t overhead_ = 0;
     std::uint64_t started_ticks_ = 0;
     std::uint64_t started_ns_ = 0;
 };

@@ -10,17 +10,21 @@ namespace tslab {
 // and the heap that owns it (0: nobody). No slab is ever at kNowhere, where threads without a heap are. Of an
 // epoch's number the low 32 bits are kept: two that agree in them are so far apart that a slab of one counted
 // to the other does no more than share it.
+//
+// A slab with marked objects, whose frees are to be noticed, has kMarked in its home beside. That makes it no
+// thread's home, so that every free into it leaves the fast path, which need not know of marks.
 using Home = std::uint64_t;
 inline constexpr Home kNowhere = ~Home{0};
-inline constexpr unsigned kHeapBits = 20;
+inline constexpr unsigned kHeapBits = 19;
 inline constexpr unsigned kDomainBits = 12;
+inline constexpr Home kMarked = Home{1} << kHeapBits;
 constexpr Home home_of(std::uint64_t epoch, std::uint32_t domain, std::uint32_t heap) {
-    return (epoch << kDomainBits | domain) << kHeapBits | heap;
+    return (epoch << kDomainBits | domain) << (kHeapBits + 1) | heap;
 }
 constexpr std::uint32_t heap_of(Home home) { return home & ((1u << kHeapBits) - 1); }
-constexpr std::uint32_t domain_of(Home home) { return home >> kHeapBits & ((1u << kDomainBits) - 1); }
+constexpr std::uint32_t domain_of(Home home) { return home >> (kHeapBits + 1) & ((1u << kDomainBits) - 1); }
 constexpr std::uint32_t epoch_of(Home home) {
-    return static_cast<std::uint32_t>(home >> (kHeapBits + kDomainBits));
+    return static_cast<std::uint32_t>(home >> (kHeapBits + 1 + kDomainBits));
 }
 
 // Who may take slots from a block and who may purge its pages, stamped with the fork generation it was said
@@ -59,14 +63,14 @@ struct alignas(kCacheLine) Slab {
     std::atomic<SlabNumber> pending_next{};  // whoever put the slab on the pending stack, then its owner
     Shared<SlabNumber> next;                 // owner: in a bin's list; in a pool, whoever pushed it
     SlabNumber previous{};                   // owner: in a bin's list
-    Shared<std::uint32_t> generation;     // owner or whoever releases: the fork generation it was listed in
-    Shared<std::uint8_t> size_class;      // fixed once opened
-    std::uint8_t room{};                  // owner
-    std::uint8_t listed{};                // owner: 1 + which of its bin's lists it is in; 0 for none
-    Shared<std::uint8_t> resident;        // holder of the state: the block's pages that may have memory
-    bool purged{};                        // holder of the state: pages of the block went back before
-    Shared<std::uint8_t> quiet;           // holder of the state: those without an object at the last visit
-    std::atomic<std::uint8_t> sampled{};  // any: live slots that `samples` knows
+    Shared<std::uint32_t> generation;   // owner or whoever releases: the fork generation it was listed in
+    Shared<std::uint8_t> size_class;    // fixed once opened
+    std::uint8_t room{};                // owner
+    std::uint8_t listed{};              // owner: 1 + which of its bin's lists it is in; 0 for none
+    Shared<std::uint8_t> resident;      // holder of the state: the block's pages that may have memory
+    bool purged{};                      // holder of the state: pages of the block went back before
+    Shared<std::uint8_t> quiet;         // holder of the state: those without an object at the last visit
+    std::atomic<std::uint8_t> marks{};  // any: marks that its live slots have, two each at most
 
     bool is_valid() const;
     // The owner's part of it, which holds whenever the owner has done with the slab's words.
@@ -77,6 +81,12 @@ struct alignas(kCacheLine) Slab {
 
     // Pairs with the acquire of the next swap: whoever holds the block next sees the words as they are here.
     void park(std::uint32_t now) { state.store(state_of(Hold::parked, now), std::memory_order_release); }
+
+    // Owner. Keeps the mark, if there is one.
+    void move_to(Home to, std::memory_order order) {
+        home.store(marks.load(std::memory_order_relaxed) != 0 ? to | kMarked : to, order);
+    }
+    Home unmarked_home() const { return home.load(std::memory_order_relaxed) & ~kMarked; }
 
     // Slots the program has, less those that other threads have freed.
     Word live_slots() const { return live.get() & ~remote_free.load(std::memory_order_relaxed); }

@@ -7,31 +7,70 @@ namespace tslab {
 constinit thread_local Watch watch{};
 constinit std::atomic<bool> watching{};
 
-void Watch::begin() {
-    random = (read_ticks() ^ reinterpret_cast<std::uintptr_t>(this)) * 0x9e3779b97f4a7c15 | 1;
-    for (unsigned i = 0; i < 4; i++) next_random();
-    rearm(Timed::malloc);
-    rearm(Timed::free);
-    draw_interval();
-    leave();
+namespace {
+
+constexpr std::uint32_t kLongest = 1u << 30;  // what is farther off is waited for in several parts
+
+std::uint32_t next_of(const Bin& bin) {
+    return bin.waits.sample < bin.waits.timing ? bin.waits.sample : bin.waits.timing;
 }
 
+}  // namespace
+
 std::uint64_t Watch::next_random() {
-    random ^= random >> 12;
-    random ^= random << 25;
-    random ^= random >> 27;
-    return random * 0x2545f4914f6cdd1d;
+    if (random_ == 0)
+        random_ = (read_ticks() ^ reinterpret_cast<std::uintptr_t>(this)) * 0x9e3779b97f4a7c15 | 1;
+    random_ ^= random_ >> 12;
+    random_ ^= random_ << 25;
+    random_ ^= random_ >> 27;
+    return random_ * 0x2545f4914f6cdd1d;
+}
+
+// Exponential distances have no memory: a wait that is cut short may be drawn anew.
+void Watch::draw_sample(Bin& bin, std::size_t c) {
+    bin.waits.sample = kLongest;
+    bin.waits.least = UINT16_MAX;
+    if (!samples.is_on()) return;
+    const auto distance = static_cast<std::uint64_t>(samples.next_interval(next_random()));
+    if (distance / class_size(c) >= kLongest) return;
+    bin.waits.sample = static_cast<std::uint32_t>(distance / class_size(c)) + 1;
+    bin.waits.least = static_cast<std::uint16_t>(distance % class_size(c));
 }
 
 // Evenly from 1 to 2N − 1, so that calls which come in a pattern are not always met at the same place of it.
-void Watch::rearm(Timed call) {
+void Watch::draw_timing(Bin& bin) {
     const std::uint64_t every = options.latency;
-    const std::uint64_t wait = every == 0 ? UINT32_MAX : 1 + next_random() % (2 * every - 1);
-    calls_left[static_cast<unsigned>(call)] = static_cast<std::uint32_t>(wait);
+    const std::uint64_t wait = every == 0 ? kLongest : 1 + next_random() % (2 * every - 1);
+    bin.waits.timing = wait < kLongest ? static_cast<std::uint32_t>(wait) : kLongest;
 }
 
-void Watch::draw_interval() {
-    bytes_left = samples.is_on() ? samples.next_interval(next_random()) : INT64_MAX;
+void Watch::arm(Bin& bin, std::size_t c) {
+    if (bin.is_armed()) return;
+    if (random_ == 0) {
+        for (unsigned i = 0; i < 4; i++) next_random();
+    }
+    draw_sample(bin, c);
+    draw_timing(bin);
+    bin.arm(next_of(bin) - 1);
+}
+
+Watch::Found Watch::look_at(Bin& bin, std::size_t c, std::size_t bytes) {
+    arm(bin, c);
+    if (!bin.is_due()) return {};
+    const std::uint32_t passed = next_of(bin);
+    bin.waits.sample -= passed;
+    bin.waits.timing -= passed;
+    Found found{};
+    if (bin.waits.sample == 0) {
+        found.sample = bin.waits.least < bytes;
+        draw_sample(bin, c);
+    }
+    if (bin.waits.timing == 0) {
+        found.timing = options.latency != 0;
+        draw_timing(bin);
+    }
+    bin.arm(next_of(bin));  // the take that was refused is the first of them
+    return found;
 }
 
 }  // namespace tslab

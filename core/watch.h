@@ -1,9 +1,18 @@
-// A watched thread: one whose every call is looked at, to time it or to sample it. Where nothing asks for
-// that the fast path does not know of it: while a watched thread is outside of the allocator this_thread
-// names no bins, so that each call fails the guards there are and comes to the cold partner.
+// Calls that are looked at, to sample them or to time them, while all others stay on the fast path.
 //
-//   outside  this_thread.bins is null and its home kNowhere
-//   inside   they are those in force; calls from within are not watched
+// Requests are counted by what counts them anyway: a bin is armed for so many takes, and the one after those
+// leaves the fast path. So a request is looked at whatever was freed in between, and costs nothing until
+// then.
+//
+//   waits.sample, waits.timing >= 1 while a bin is armed for takes; the lesser of them is what it is armed
+//   for P(a request of n bytes is sampled) == 1 − exp(−n / rate), whatever was sampled before
+//
+// A sample is waited for in units of the class's size s: a distance d from the exponential distribution ends
+// in the request number d / s + 1, and falls on it where d mod s is less than the bytes it asks for.
+//
+// A call is not timed when it is found to be due, since the finding has had the bin read, but the next one of
+// the thread is: until then the thread's bins are hidden. Frees are timed for objects that were chosen when
+// they were allocated. Both kinds of objects, sampled and chosen, are marked, see slab.h.
 #pragma once
 
 #include "heap.h"
@@ -12,44 +21,33 @@
 
 namespace tslab {
 
-struct Watch {
-    enum class State : unsigned char { off, outside, inside };
+class Watch {
+  public:
+    // What a request turned out to be.
+    struct Found {
+        bool sample;
+        bool timing;  // the object's free is to be timed, and the thread's next request
+    };
 
-    std::int64_t bytes_left = 0;  // below zero: the object just taken is a sample
-    std::uint64_t random = 0;     // the state of a xorshift
-    std::uint32_t calls_left[static_cast<unsigned>(Timed::count)]{};  // until the next one that is timed
-    State state = State::off;
+    // Arms it where it is not.
+    void arm(Bin& bin, std::size_t c);
+    // Of a bin that refused to give a slot for this many bytes: takes succeed from here on, as far as there
+    // are slots.
+    Found look_at(Bin& bin, std::size_t c, std::size_t bytes);
 
-    // A thread that is gone, or stands aside, is not watched meanwhile.
-    bool is_outside() const { return state == State::outside && !this_thread.gone; }
+    bool busy = false;  // in the middle of taking a sample: calls from within are neither sampled nor timed
 
-    void begin();  // this thread is watched from here on, and outside
-    void enter() {
-        Bins& bins = this_thread.heap->in_force();
-        this_thread.bins = bins.of;
-        this_thread.home = bins.home.get();
-        state = State::inside;
-    }
-    void leave() {
-        this_thread.bins = nullptr;
-        this_thread.home = kNowhere;
-        state = State::outside;
-    }
-    void end() {  // this thread is not watched any more
-        if (state == State::outside) enter();
-        state = State::off;
-    }
-
-    // Whether this call is one to be timed.
-    bool counts_down(Timed call) { return --calls_left[static_cast<unsigned>(call)] == 0; }
-    void rearm(Timed call);
+  private:
     std::uint64_t next_random();
-    void draw_interval();
+    void draw_sample(Bin& bin, std::size_t c);
+    void draw_timing(Bin& bin);
+
+    std::uint64_t random_ = 0;  // the state of a xorshift; 0 before the first
 };
 
 TSLAB_INTERNAL extern constinit thread_local Watch watch;
 
-// Whether threads are to be watched. Set once, when what the options ask for is ready.
+// Whether requests are looked at at all. Set once, when what the options ask for is ready.
 TSLAB_INTERNAL extern constinit std::atomic<bool> watching;
 
 }  // namespace tslab

@@ -1,0 +1,105 @@
+#include "core/watch.h"
+
+#include <cmath>
+
+#include "core/options.h"
+#include "support.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+constexpr std::size_t kRate = 4096;
+
+// A bin with one slot, which is taken and put back.
+struct Pair {
+    Slab slab{};
+    Bin bin;
+
+    Pair() { put(); }
+    void put() {
+        slab.live.set(0);
+        bin.push(Held::make(reinterpret_cast<std::byte*>(0x10000), slab, 0));
+    }
+    bool take() { return bin.take() != nullptr; }
+};
+
+}  // namespace
+
+TEST_CASE("an armed bin refuses the take that is due, whatever was put back in between, and counts on",
+          "[watch]") {
+    Pair pair;
+    const auto take = [&pair](unsigned times) {
+        for (unsigned i = 0; i < times; i++) {
+            REQUIRE(pair.take());
+            pair.put();
+        }
+    };
+    take(5);
+    CHECK_FALSE(pair.bin.is_armed());
+    CHECK(pair.bin.taken() == 5);
+    for (const std::uint32_t takes : {0u, 1u, 100u}) {
+        const std::uint64_t before = pair.bin.taken();
+        pair.bin.arm(takes);
+        CHECK(pair.bin.is_armed());
+        CHECK(pair.bin.taken() == before);
+        CHECK(pair.bin.is_due() == (takes == 0));
+        take(takes);
+        CHECK(pair.bin.is_due());
+        CHECK_FALSE(pair.take());
+        CHECK(pair.bin.held() == 1);
+        CHECK(pair.bin.taken() == before + takes);
+    }
+}
+
+TEST_CASE("each request is sampled by its own bytes, and timing does not change that", "[watch]") {
+    if (!samples.is_on()) REQUIRE(samples.start(kRate));
+    const std::size_t latency_before = options.latency;
+    for (const std::size_t every : {std::size_t{0}, std::size_t{50}}) {
+        options.latency = every;
+        Pair pair;
+        Watch looking;
+        constexpr std::size_t kSizes[] = {737, 768};  // of one class
+        const std::size_t c = class_of(768);
+        REQUIRE(class_of(737) == c);
+        constexpr unsigned kRequests = 1000000;
+        unsigned sampled[2] = {};
+        unsigned timings = 0;
+        unsigned lost = 0;
+        looking.arm(pair.bin, c);
+        for (unsigned i = 0; i < 2 * kRequests; i++) {
+            if (!pair.take()) {
+                const Watch::Found found = looking.look_at(pair.bin, c, kSizes[i % 2]);
+                sampled[i % 2] += found.sample;
+                timings += found.timing;
+                lost += !pair.take();
+            }
+            pair.put();
+        }
+        CHECK(lost == 0);
+        CHECK(pair.bin.taken() == 2 * kRequests);
+        for (unsigned k = 0; k < 2; k++) {
+            const double due = -std::expm1(-static_cast<double>(kSizes[k]) / kRate) * kRequests;
+            CHECK(std::abs(sampled[k] - due) < 5 * std::sqrt(due));
+        }
+        const double due = every == 0 ? 0 : 2.0 * kRequests / static_cast<double>(every);
+        CHECK(std::abs(timings - due) <= 5 * std::sqrt(due));
+    }
+    options.latency = latency_before;
+}
+
+TEST_CASE("a marked object's slab is nobody's home, keeps its mark where it moves, and belongs to its heap",
+          "[watch]") {
+    const Home home = home_of(77, 5, 1234);
+    Slab slab{};
+    slab.move_to(home, std::memory_order_relaxed);
+    CHECK(slab.home.load() == home);
+    slab.marks.store(1);
+    slab.move_to(home_of(78, 5, 1234), std::memory_order_relaxed);
+    CHECK(slab.home.load() != home_of(78, 5, 1234));
+    CHECK(slab.unmarked_home() == home_of(78, 5, 1234));
+    CHECK(heap_of(slab.home.load()) == 1234);
+    CHECK(domain_of(slab.home.load()) == 5);
+    CHECK(epoch_of(slab.home.load()) == 78);
+}
