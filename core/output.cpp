@@ -75,6 +75,21 @@ Output& Output::text(const char* text) {
     return *this;
 }
 
+Output& Output::text(const char* text, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; i++) put(text[i]);
+    return *this;
+}
+
+Output& Output::hex(std::uint64_t value) {
+    char digits[17]{};
+    unsigned at = sizeof digits - 1;
+    do {
+        digits[--at] = "0123456789abcdef"[value % 16];
+        value /= 16;
+    } while (value != 0);
+    return text("0x").text(digits + at);
+}
+
 Output& Output::number(std::uint64_t value) { return text(Digits(value).first); }
 
 Output& Output::padded(const char* text, unsigned width) {

@@ -1,4 +1,5 @@
-// Text on its way to a file or to stderr: no allocation, no stdio. Not on the stack: it is large.
+// Text on its way to a file or to stderr: no allocation, no stdio. Large: not for the stacks of the program's
+// threads.
 #pragma once
 
 #include "base.h"
@@ -18,7 +19,9 @@ class Output {
     bool begin_append(const char* path);
 
     Output& text(const char* text);
+    Output& text(const char* text, std::size_t bytes);
     Output& number(std::uint64_t value);
+    Output& hex(std::uint64_t value);                      // 0x…
     Output& padded(const char* text, unsigned width);      // spaces after it
     Output& padded(std::uint64_t value, unsigned width);   // spaces before it
     Output& quoted(const char* text, std::size_t length);  // as JSON and Prometheus both write strings

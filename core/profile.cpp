@@ -17,48 +17,46 @@ constexpr unsigned kTableRows = 50;
 
 std::uint64_t whole(double value) { return static_cast<std::uint64_t>(value + 0.5); }
 
-// TSLAB_PROFILE_FILE with %p replaced, and the ending; cut where it does not fit.
-void expand(char* path, const char* ending) {
-    char digits[12];
-    unsigned at = sizeof digits;
-    digits[--at] = 0;
-    for (int id = os::process_id(); id > 0; id /= 10) digits[--at] = static_cast<char>('0' + id % 10);
-    std::size_t length = 0;
-    const auto add = [&](const char* text, std::size_t bytes) {
-        for (std::size_t i = 0; i < bytes && length < File::kLongestPath; i++) path[length++] = text[i];
-    };
-    for (const char* from = options.profile_file.text; *from != 0; from++) {
-        if (from[0] == '%' && from[1] == 'p') {
-            add(digits + at, strlen(digits + at));
-            from++;
-        } else {
-            add(from, 1);
-        }
+// Large, and so not on anybody's stack; whoever writes.
+constinit Output output{};
+
+// TSLAB_PROFILE_FILE and the ending, for this process.
+void make_path(char (&path)[kPathRoom], const char* ending) {
+    char pattern[kLongestPath + 16];
+    const std::size_t length = strlen(options.profile_file.text);
+    memcpy(pattern, options.profile_file.text, length);
+    memcpy(pattern + length, ending, strlen(ending) + 1);
+    expand_path(pattern, path);
+}
+
+template <typename Write>
+bool write_file(const char* ending, Write write) {
+    char path[kPathRoom];
+    make_path(path, ending);
+    bool complete = output.begin_file(path);
+    if (complete) {
+        write();
+        complete = output.finish();
     }
-    add(ending, strlen(ending));
-    path[length] = 0;
+    if (!complete) Line().text("cannot write the profile ").text(path).send();
+    return complete;
 }
 
-bool report_unwritten(const char* path) {
-    Line().text("cannot write the profile ").text(path).send();
-    return false;
-}
-
-void write_stack(File& file, const Site& site, Symbols& symbols) {
+void write_stack(const Site& site, Symbols& symbols) {
     const unsigned depth = site.depth.load(std::memory_order_acquire);  // pairs with Samples::find_site
     for (unsigned i = 0; i < depth; i++) {
-        file.text("      ");
-        symbols.write(file, site.frames[i].get());
-        file.text("\n");
+        output.text("      ");
+        symbols.write(output, site.frames[i].get());
+        output.text("\n");
     }
 }
 
-void write_title(File& file, const char* what) {
+void write_title(const char* what) {
     char name[64];
     os::started_name(name, sizeof name);
-    file.text("# ").text(what).text(" of ").text(name).text(" (");
-    file.number(static_cast<std::uint64_t>(os::process_id())).text("), in epoch ").number(epochs.current());
-    file.text("; one sample for ").number(samples.rate()).text(" bytes on average\n");
+    output.text("# ").text(what).text(" of ").text(name).text(" (");
+    output.number(static_cast<std::uint64_t>(os::process_id())).text("), in epoch ").number(epochs.current());
+    output.text("; one sample for ").number(samples.rate()).text(" bytes on average\n");
 }
 
 // What is known of one site at one time.
@@ -102,65 +100,61 @@ int largest_after(int site) {
     return best;
 }
 
-}  // namespace
-
-bool Profile::write_heap(const char* path) const {
-    File file(path);
+void write_heap() {
     Counts all{};
     for (unsigned i = 0; i < Samples::kSites; i++) {
         const Counts counts = counts_of(samples.site(i));
         all = {all.made + counts.made, all.made_bytes + counts.made_bytes, all.live + counts.live,
                all.live_bytes + counts.live_bytes};
     }
-    const auto write_counts = [&file](const Counts& counts) {
-        file.number(counts.live).text(": ").number(counts.live_bytes).text(" [");
-        file.number(counts.made).text(": ").number(counts.made_bytes).text("] @");
+    const auto write_counts = [](const Counts& counts) {
+        output.number(counts.live).text(": ").number(counts.live_bytes).text(" [");
+        output.number(counts.made).text(": ").number(counts.made_bytes).text("] @");
     };
-    file.text("heap profile: ");
+    output.text("heap profile: ");
     write_counts(all);
-    file.text(" heap_v2/").number(samples.rate()).text("\n");
+    output.text(" heap_v2/").number(samples.rate()).text("\n");
     for (unsigned i = 0; i < Samples::kSites; i++) {
         const Site& site = samples.site(i);
         const unsigned depth = site.depth.load(std::memory_order_acquire);  // pairs with Samples::find_site
         const Counts counts = counts_of(site);
         if (depth == 0 || counts.made == 0) continue;
         write_counts(counts);
-        for (unsigned k = 0; k < depth; k++) file.text(" ").hex(site.frames[k].get());
-        file.text("\n");
+        for (unsigned k = 0; k < depth; k++) output.text(" ").hex(site.frames[k].get());
+        output.text("\n");
     }
-    file.text("\nMAPPED_LIBRARIES:\n");
+    output.text("\nMAPPED_LIBRARIES:\n");
     const int maps = os::open_file("/proc/self/maps");
     char text[2048];
     for (long got = 1; maps >= 0 && got > 0;) {
         got = os::read_file(maps, text, sizeof text);
-        if (got > 0) file.text(text, static_cast<std::size_t>(got));
+        if (got > 0) output.text(text, static_cast<std::size_t>(got));
     }
     if (maps >= 0) os::close_file(maps);
-    return file.finish() || report_unwritten(path);
 }
 
-bool Profile::write_pinners(const char* path, const Pinners& pinners) const {
-    File file(path);
+void write_pinners(const Pinners& pinners) {
     Symbols symbols;
-    write_title(file, "pinners");
-    file.text("# Estimated from ").number(pinners.used()).text(" live samples in closed epochs.\n");
-    file.text("# pinned: the free part of each page in use, shared out evenly among the objects on it\n");
-    file.text(
+    write_title("pinners");
+    output.text("# Estimated from ").number(pinners.used()).text(" live samples in closed epochs.\n");
+    output.text("# pinned: the free part of each page in use, shared out evenly among the objects on it\n");
+    output.text(
         "# alone: pages that one object alone keeps resident; oldest: the epoch the first was made in\n");
-    file.text("#     pinned        alone      objects        bytes   oldest\n");
+    output.text("#     pinned        alone      objects        bytes   oldest\n");
     unsigned rows = 0;
     for (int at = pinners.after(-1); at >= 0 && rows < kTableRows; at = pinners.after(at), rows++) {
         const Pinner& pinner = pinners.of(static_cast<unsigned>(at));
-        file.number(whole(pinner.pinned_bytes), 12).text(" ").number(whole(pinner.alone_bytes), 12).text(" ");
-        file.number(whole(pinner.objects), 12).text(" ").number(whole(pinner.bytes), 12).text(" ");
-        file.number(pinner.oldest_epoch, 8).text("\n");
-        write_stack(file, samples.site(static_cast<unsigned>(at)), symbols);
+        output.padded(whole(pinner.pinned_bytes), 12)
+            .text(" ")
+            .padded(whole(pinner.alone_bytes), 12)
+            .text(" ");
+        output.padded(whole(pinner.objects), 12).text(" ").padded(whole(pinner.bytes), 12).text(" ");
+        output.padded(pinner.oldest_epoch, 8).text("\n");
+        write_stack(samples.site(static_cast<unsigned>(at)), symbols);
     }
-    return file.finish() || report_unwritten(path);
 }
 
-bool Profile::write_folded(const char* path, const Pinners& pinners) const {
-    File file(path);
+void write_folded(const Pinners& pinners) {
     Symbols symbols;
     for (unsigned i = 0; i < Samples::kSites; i++) {
         const std::uint64_t pinned = whole(pinners.of(i).pinned_bytes);
@@ -168,27 +162,25 @@ bool Profile::write_folded(const char* path, const Pinners& pinners) const {
         const Site& site = samples.site(i);
         const unsigned depth = site.depth.load(std::memory_order_acquire);  // pairs with Samples::find_site
         for (unsigned k = depth; k-- > 0;) {
-            symbols.write(file, site.frames[k].get());
-            file.text(k > 0 ? ";" : " ");
+            symbols.write(output, site.frames[k].get());
+            output.text(k > 0 ? ";" : " ");
         }
-        file.number(pinned).text("\n");
+        output.number(pinned).text("\n");
     }
-    return file.finish() || report_unwritten(path);
 }
 
-bool Profile::write_lifetimes(const char* path) const {
-    File file(path);
+void write_lifetimes() {
     Symbols symbols;
-    write_title(file, "lifetimes");
-    file.text(
+    write_title("lifetimes");
+    output.text(
         "# Objects by the epochs they lived, from their allocation to their free; estimated from samples.\n");
-    file.text("#");
+    output.text("#");
     for (unsigned k = 0; k < kLifetimes; k++) {
         // The least of each column.
-        file.number(k == 0 ? 0 : std::uint64_t{1} << (k - 1), k == 0 ? 9 : 10);
-        file.text(k + 1 == kLifetimes ? "+" : "");
+        output.padded(k == 0 ? 0 : std::uint64_t{1} << (k - 1), k == 0 ? 9 : 10);
+        output.text(k + 1 == kLifetimes ? "+" : "");
     }
-    file.text("      live\n");
+    output.text("      live\n");
     int best = largest_after(-1);
     for (unsigned rows = 0; best >= 0 && rows < kTableRows; rows++, best = largest_after(best)) {
         const Site& site = samples.site(static_cast<unsigned>(best));
@@ -196,33 +188,29 @@ bool Profile::write_lifetimes(const char* path) const {
         const double weight = weight_of(counts);
         for (const auto& lifetime : site.lifetimes) {
             const auto objects = static_cast<double>(lifetime.load(std::memory_order_relaxed));
-            file.number(whole(weight * objects), 10);
+            output.padded(whole(weight * objects), 10);
         }
-        file.number(whole(weight * static_cast<double>(counts.live)), 11).text("\n");
-        write_stack(file, site, symbols);
+        output.padded(whole(weight * static_cast<double>(counts.live)), 11).text("\n");
+        write_stack(site, symbols);
     }
-    return file.finish() || report_unwritten(path);
 }
+
+}  // namespace
 
 bool Profile::write() {
     if (!samples.is_on() || os::is_privileged()) return false;
     if (writing_.exchange(true, std::memory_order_acquire)) return false;
-    char path[File::kLongestPath + 1];
-    expand(path, ".heap");
-    bool ok = write_heap(path);
+    bool ok = write_file(".heap", write_heap);
     Pinners pinners;
     if (ok && pinners.gather()) {
-        expand(path, ".pinners");
-        ok = write_pinners(path, pinners);
-        expand(path, ".folded");
-        ok = write_folded(path, pinners) && ok;
-        expand(path, ".lifetimes");
-        ok = write_lifetimes(path) && ok;
+        ok = write_file(".pinners", [&pinners] { write_pinners(pinners); });
+        ok = write_file(".folded", [&pinners] { write_folded(pinners); }) && ok;
+        ok = write_file(".lifetimes", write_lifetimes) && ok;
     }
     writing_.store(false, std::memory_order_release);
     return ok;
 }
 
-void Profile::copy_path(char* path) const { expand(path, ".heap"); }
+void Profile::copy_path(char (&path)[kPathRoom]) const { make_path(path, ".heap"); }
 
 }  // namespace tslab

@@ -8,7 +8,7 @@
 //   .lifetimes  call sites by the epochs that their objects lived
 #pragma once
 
-#include "file.h"
+#include "output.h"
 #include "pinners.h"
 #include "symbols.h"
 
@@ -21,18 +21,13 @@ class Profile {
     // without where nothing is sampled or another thread is at it.
     bool write();
 
-    // Where the heap profile is, once it was written; kLongestPath + 1 bytes.
-    void copy_path(char* path) const;
+    // Where the heap profile is, once it was written.
+    void copy_path(char (&path)[kPathRoom]) const;
 
     // In a forked child: nobody is at it.
     void begin_generation() { writing_.store(false, std::memory_order_relaxed); }
 
   private:
-    bool write_heap(const char* path) const;
-    bool write_pinners(const char* path, const Pinners& pinners) const;
-    bool write_folded(const char* path, const Pinners& pinners) const;
-    bool write_lifetimes(const char* path) const;
-
     std::atomic<bool> writing_{};  // any; a try-lock
 };
 

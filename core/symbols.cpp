@@ -74,21 +74,21 @@ const char* Symbols::find_in_file(const char* path, std::uintptr_t base, std::ui
     return nullptr;
 }
 
-void Symbols::write(File& file, std::uintptr_t return_address) {
+void Symbols::write(Output& output, std::uintptr_t return_address) {
     const std::uintptr_t address =
         return_address - 1;  // in the call, which may be a function's last instruction
     Dl_info info{};
     if (dladdr(reinterpret_cast<const void*>(address), &info) == 0 || info.dli_fname == nullptr) {
-        file.hex(return_address);
+        output.hex(return_address);
         return;
     }
     const auto base = reinterpret_cast<std::uintptr_t>(info.dli_fbase);
     const char* name = info.dli_sname;
     if (name == nullptr) name = find_in_file(info.dli_fname, base, address);
     if (name != nullptr) {
-        file.text(name);
+        output.text(name);
     } else {
-        file.text(without_folders(info.dli_fname)).text("+").hex(return_address - base);
+        output.text(without_folders(info.dli_fname)).text("+").hex(return_address - base);
     }
 }
 

@@ -2,7 +2,7 @@
 // allocated: files are mapped while names are looked up.
 #pragma once
 
-#include "file.h"
+#include "output.h"
 
 namespace tslab {
 
@@ -15,7 +15,7 @@ class Symbols {
 
     // Writes the name of the function that a call returns to: the symbol as it stands in the file, and where
     // there is none, the file's name and the offset in it.
-    void write(File& file, std::uintptr_t return_address);
+    void write(Output& output, std::uintptr_t return_address);
 
   private:
     const char* find_in_file(const char* path, std::uintptr_t base, std::uintptr_t address);
