@@ -294,20 +294,13 @@ Heap* thread_heap() { return this_thread.heap != nullptr ? this_thread.heap : at
 
 std::size_t trim() { return phase() == Phase::active ? reclaim.purge_now() : 0; }
 
-void count_forwarded(std::size_t bytes, std::size_t alignment) {
+void count_forwarded_slow(std::size_t bytes, std::size_t alignment) {
     const bool below = bytes < served.least;
     const bool above = !below && !serves(bytes);
     if (!below && !above && (alignment == 0 || aligned_bytes(alignment, bytes) != 0)) return;
     Heap* const heap = this_thread.heap;
-    if (heap == nullptr) {
-        return stats.add(below   ? Figure::forwarded_below
-                         : above ? Figure::forwarded_above
-                                 : Figure::forwarded_aligned);
-    }
-    Shared<std::uint64_t>& count = below   ? heap->forwarded_below
-                                   : above ? heap->forwarded_above
-                                           : heap->forwarded_aligned;
-    count.set(count.get() + 1);
+    if (heap != nullptr) return heap->forwarded_aligned.set(heap->forwarded_aligned.get() + 1);
+    stats.add(below ? Figure::forwarded_below : above ? Figure::forwarded_above : Figure::forwarded_aligned);
 }
 
 void write_profile() { profile.write(); }

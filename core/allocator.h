@@ -131,7 +131,13 @@ std::size_t trim();
 
 // Counts a request that the next allocator has because of its size or its alignment (0 where it asks for
 // none). Called only where the options want figures.
-void count_forwarded(std::size_t bytes, std::size_t alignment);
+TSLAB_COLD void count_forwarded_slow(std::size_t bytes, std::size_t alignment);
+TSLAB_HOT void count_forwarded(std::size_t bytes, std::size_t alignment) {
+    Heap* const heap = this_thread.heap;
+    if (heap == nullptr || serves(bytes)) return count_forwarded_slow(bytes, alignment);
+    Shared<std::uint64_t>& count = bytes < served.least ? heap->forwarded_below : heap->forwarded_above;
+    count.set(count.get() + 1);
+}
 
 // Writes the files that TSLAB_PROFILE asks for, see profile.h.
 void write_profile();

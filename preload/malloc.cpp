@@ -26,11 +26,14 @@ namespace {
 // Begins before a request goes on to the next allocator, and lives until it is answered.
 class Forwarding {
   public:
-    explicit Forwarding(size_t bytes, size_t alignment = 0) : counted_(count(bytes, alignment)) {}
+    TSLAB_HOT explicit Forwarding(size_t bytes, size_t alignment = 0) : counted_(count(bytes, alignment)) {}
+
+    // Whether figures are wanted.
+    static inline constinit bool counts = false;
 
   private:
-    static bool count(size_t bytes, size_t alignment) {
-        if (options.wants_figures()) count_forwarded(bytes, alignment);
+    TSLAB_HOT static bool count(size_t bytes, size_t alignment) {
+        if (counts) count_forwarded(bytes, alignment);
         return true;
     }
 
@@ -83,6 +86,7 @@ void* pvalloc(size_t bytes) {
 }  // namespace watched
 
 void watch_next() {
+    Forwarding::counts = options.wants_figures();
     watched::next = next;
     next.malloc = watched::malloc;
     next.calloc = watched::calloc;
