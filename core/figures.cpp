@@ -167,6 +167,12 @@ void Survey::total_row(std::uint64_t (&row)[kTotalWords]) const {
     row[at++] = region.size();
     row[at++] = heaps.count();
     row[at++] = tslab::epochs.current();
+    for (const Timed call : {Timed::malloc, Timed::free}) {
+        const Times times = latency.times(call);
+        row[at++] = times.timed;
+        for (const std::uint64_t ns : times.quantiles_ns) row[at++] = ns;
+        row[at++] = times.max_ns;
+    }
     for (const std::uint64_t value : figures) row[at++] = value;
 }
 

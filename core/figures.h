@@ -9,6 +9,7 @@
 #pragma once
 
 #include "domain.h"
+#include "latency.h"
 #include "telemetry_format.h"
 
 namespace tslab {
@@ -36,7 +37,17 @@ struct Column {
     row(gauge, metadata_bytes, "bytes of the slabs' descriptors") \
     row(gauge, reserved_bytes, "bytes of address space reserved for slots") \
     row(gauge, heaps, "heaps, of threads that are and that were") \
-    row(gauge, epoch, "number of the process's open epoch")
+    row(gauge, epoch, "number of the process's open epoch") \
+    TSLAB_TIME_COLUMNS(row, malloc) \
+    TSLAB_TIME_COLUMNS(row, free)
+#define TSLAB_TIME_COLUMNS(row, call) \
+    row(counter, call##_timed, "calls of " #call " that were timed, see TSLAB_LATENCY") \
+    row(gauge, call##_p50_ns, "time that half of the timed calls of " #call " did not exceed") \
+    row(gauge, call##_p90_ns, "time that 90 % of the timed calls of " #call " did not exceed") \
+    row(gauge, call##_p99_ns, "time that 99 % of the timed calls of " #call " did not exceed") \
+    row(gauge, call##_p99_9_ns, "time that 99.9 % of the timed calls of " #call " did not exceed") \
+    row(gauge, call##_p99_99_ns, "time that 99.99 % of the timed calls of " #call " did not exceed") \
+    row(gauge, call##_max_ns, "time of the slowest of the timed calls of " #call)
 #define TSLAB_EPOCH_COLUMNS(row) \
     row(key, epoch, "number of the epoch; 0: those that have no row of their own") \
     row(text, label, "what the program called it") \

@@ -9,12 +9,8 @@ constinit Latency latency;
 
 namespace {
 
-struct Row {
-    const char* name;
-    unsigned per_million;
-};
-constexpr Row kRows[] = {
-    {"p50", 500000}, {"p90", 900000}, {"p99", 990000}, {"p99.9", 999000}, {"p99.99", 999900}};
+constexpr const char* kQuantileNames[] = {"p50", "p90", "p99", "p99.9", "p99.99"};
+constexpr std::uint64_t kScale = std::uint64_t{1} << 40;  // ticks, to tell their length by
 constexpr const char* kNames[] = {"malloc", "free"};
 
 }  // namespace
@@ -25,19 +21,22 @@ std::uint64_t Histogram::count() const {
     return total;
 }
 
-std::uint64_t Histogram::quantile(unsigned per_million) const {
+void Histogram::find_quantiles(const unsigned* per_million, std::uint64_t* values, std::size_t wanted) const {
     const std::uint64_t total = count();
     // Rounded up, and without a product that could overflow.
-    const std::uint64_t rank =
-        total / 1000000 * per_million + (total % 1000000 * per_million + 999999) / 1000000;
+    const auto rank_of = [total](unsigned share) {
+        return total / 1000000 * share + (total % 1000000 * share + 999999) / 1000000;
+    };
     std::uint64_t seen = 0;
-    for (unsigned bucket = 0; bucket < kBuckets; bucket++) {
+    std::size_t found = 0;
+    for (unsigned bucket = 0; bucket < kBuckets && found < wanted; bucket++) {
         seen += count_in(bucket);
-        if (seen == 0 || seen < rank) continue;
-        const std::uint64_t most = least_of(bucket + 1) - 1;
-        return most < largest() ? most : largest();
+        for (; found < wanted && seen != 0 && seen >= rank_of(per_million[found]); found++) {
+            const std::uint64_t most = least_of(bucket + 1) - 1;
+            values[found] = most < largest() ? most : largest();
+        }
     }
-    return largest();
+    for (; found < wanted; found++) values[found] = largest();
 }
 
 void Latency::start() {
@@ -86,17 +85,32 @@ std::uint64_t Latency::nanoseconds(std::uint64_t ticks) const {
                                       static_cast<double>(ticks_passed));
 }
 
+Times Latency::times(Timed call) const {
+    if (!is_on_) return {};
+    const Histogram& histogram = of(call);
+    Times times{histogram.count(), {}, 0};
+    if (times.timed == 0) return times;
+    std::uint64_t ticks[sizeof kQuantiles / sizeof *kQuantiles];
+    histogram.quantiles(kQuantiles, ticks);
+    const double ns_per_tick = static_cast<double>(nanoseconds(kScale)) / static_cast<double>(kScale);
+    const auto ns = [&](std::uint64_t of) {
+        return static_cast<std::uint64_t>(static_cast<double>(of) * ns_per_tick);
+    };
+    for (unsigned i = 0; i < sizeof ticks / sizeof *ticks; i++) times.quantiles_ns[i] = ns(ticks[i]);
+    times.max_ns = ns(histogram.largest());
+    return times;
+}
+
 void Latency::print(const char* program) const {
     Line line;
     line.text(program).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]");
     for (unsigned call = 0; call < static_cast<unsigned>(Timed::count); call++) {
-        const Histogram& times = histograms_[call];
+        const Times times = this->times(static_cast<Timed>(call));
         line.text(call == 0 ? ": " : "; ").text(kNames[call]).text(" in ns: ");
-        line.number(times.count()).text(" timed");
-        for (const Row& row : kRows) {
-            line.text(", ").text(row.name).text(" ").number(nanoseconds(times.quantile(row.per_million)));
-        }
-        line.text(", max ").number(nanoseconds(times.largest()));
+        line.number(times.timed).text(" timed");
+        for (unsigned i = 0; i < sizeof kQuantileNames / sizeof *kQuantileNames; i++)
+            line.text(", ").text(kQuantileNames[i]).text(" ").number(times.quantiles_ns[i]);
+        line.text(", max ").number(times.max_ns);
     }
     line.send();
 }

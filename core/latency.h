@@ -41,10 +41,20 @@ class Histogram {
     std::uint64_t count() const;
     std::uint64_t largest() const { return largest_.load(std::memory_order_relaxed); }
     // The least value that this many of a million values do not exceed, rounded up within its bucket; 0 where
-    // there is none.
-    std::uint64_t quantile(unsigned per_million) const;
+    // there is none. Of several, which do not fall, in one go.
+    template <std::size_t wanted>
+    void quantiles(const unsigned (&per_million)[wanted], std::uint64_t (&values)[wanted]) const {
+        find_quantiles(per_million, values, wanted);
+    }
+    std::uint64_t quantile(unsigned per_million) const {
+        std::uint64_t value;
+        find_quantiles(&per_million, &value, 1);
+        return value;
+    }
 
   private:
+    void find_quantiles(const unsigned* per_million, std::uint64_t* values, std::size_t wanted) const;
+
     std::atomic<std::uint64_t> buckets_[kBuckets]{};  // any
     std::atomic<std::uint64_t> largest_{};            // any
 };
@@ -52,6 +62,14 @@ class Histogram {
 // What TSLAB_LATENCY measures: calls that we serve. A malloc from the moment it is known to be ours; a free
 // from when its slab's words have been read, since only they tell that it is one to be timed.
 enum class Timed : unsigned char { malloc, free, count };
+
+// What is said of one call's times: p50, p90, p99, p99.9 and p99.99.
+inline constexpr unsigned kQuantiles[] = {500000, 900000, 990000, 999000, 999900};
+struct Times {
+    std::uint64_t timed;  // calls
+    std::uint64_t quantiles_ns[sizeof kQuantiles / sizeof *kQuantiles];
+    std::uint64_t max_ns;
+};
 
 class Latency {
   public:
@@ -67,6 +85,8 @@ class Latency {
     bool forget(const void* object);
 
     const Histogram& of(Timed call) const { return histograms_[static_cast<unsigned>(call)]; }
+
+    Times times(Timed call) const;
 
     // From ticks of the counter to time, by the clock since start().
     std::uint64_t nanoseconds(std::uint64_t ticks) const;

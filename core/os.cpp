@@ -97,6 +97,12 @@ std::uint64_t monotonic_ns() {
     return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+std::uint64_t processor_ns() {
+    timespec now{};
+    call(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, address(&now));
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 void sleep_us(unsigned long us) {
     const timespec length{static_cast<time_t>(us / 1000000), static_cast<long>(us % 1000000) * 1000};
     call(SYS_nanosleep, address(&length), 0);

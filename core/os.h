@@ -34,6 +34,7 @@ int process_id();
 std::uint64_t monotonic_ms();
 std::uint64_t monotonic_ns();   // clock_gettime(2), CLOCK_MONOTONIC
 std::uint64_t wall_clock_ns();  // clock_gettime(2), CLOCK_REALTIME
+std::uint64_t processor_ns();   // of all this process's threads. clock_gettime(2), CLOCK_PROCESS_CPUTIME_ID
 void sleep_us(unsigned long us);
 
 // When this process was started, in clock ticks after boot: field 22 of /proc/self/stat. 0 where unknown.

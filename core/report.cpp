@@ -93,17 +93,37 @@ void write_numbers(Output& output, const Shown (&shown)[count], const Row& row) 
     output.text("\n");
 }
 
-void write_metric_head(Output& output, const char* prefix, const Column& column) {
-    const bool counts = column.kind == ColumnKind::counter;
-    const char* const ending = counts ? "_total" : "";
-    output.text("# HELP tslab_").text(prefix).text(column.name).text(ending).text(" ").text(column.help);
-    output.text("\n# TYPE tslab_").text(prefix).text(column.name).text(ending);
-    output.text(counts ? " counter\n" : " gauge\n");
+// Prometheus's times are in seconds, ours in nanoseconds.
+bool is_time(const Column& column) {
+    const std::size_t length = strlen(column.name);
+    return length > 3 && strcmp(column.name + length - 3, "_ns") == 0;
 }
 
 void write_metric(Output& output, const char* prefix, const Column& column) {
-    output.text("tslab_").text(prefix).text(column.name);
+    output.text("tslab_").text(prefix);
+    if (is_time(column)) {
+        output.text(column.name, strlen(column.name) - 2).text("seconds");
+    } else {
+        output.text(column.name);
+    }
     if (column.kind == ColumnKind::counter) output.text("_total");
+}
+
+void write_metric_head(Output& output, const char* prefix, const Column& column) {
+    output.text("# HELP ");
+    write_metric(output, prefix, column);
+    output.text(" ").text(column.help).text("\n# TYPE ");
+    write_metric(output, prefix, column);
+    output.text(column.kind == ColumnKind::counter ? " counter\n" : " gauge\n");
+}
+
+void write_value(Output& output, const Column& column, std::uint64_t value) {
+    if (!is_time(column)) {
+        output.number(value);
+        return;
+    }
+    output.number(value / 1000000000).text(".");
+    for (std::uint64_t unit = 100000000; unit > 0; unit /= 10) output.number(value / unit % 10);
 }
 
 // All samples of a metric stand together, so each column walks the rows.
@@ -122,7 +142,9 @@ void write_metrics(Output& output, const char* prefix, const char* key, const Co
                 if (label != nullptr) output.text(",label=").quoted(text_of(label), kLabelBytes);
                 output.text("}");
             }
-            output.text(" ").number(*row.find(column.name)).text("\n");
+            output.text(" ");
+            write_value(output, column, *row.find(column.name));
+            output.text("\n");
         });
     }
 }

@@ -5,6 +5,7 @@
 #include "options.h"
 #include "os.h"
 #include "print.h"
+#include "profile.h"
 #include "reclaim.h"
 #include "telemetry.h"
 
@@ -26,7 +27,7 @@ constinit Survey own_survey{};  // who reports
 constinit Output own_output{};  // who reports
 constinit Output csv_output{};  // who works
 
-void report_on_signal(int) { reporter.report(); }
+void report_on_signal(int) { reporter.answer_signal(); }
 void trim_on_signal(int) { reclaim.purge_now(); }
 
 void catch_signal(const char* name, SignalNumber number, void (*handler)(int)) {
@@ -53,7 +54,9 @@ void Reporter::start(const char* program) {
     strncpy(program_, program, sizeof program_ - 1);
     catch_signal("TSLAB_STATS_SIGNAL", options.stats_signal, report_on_signal);
     catch_signal("TSLAB_TRIM_SIGNAL", options.trim_signal, trim_on_signal);
-    if (options.telemetry.is_set() || options.stats_interval_ms != 0) after_tick.store(glance);
+    const bool profiles_on_signal = options.profile != 0 && options.stats_signal.value != 0;
+    if (options.telemetry.is_set() || options.stats_interval_ms != 0 || profiles_on_signal)
+        after_tick.store(glance);
 }
 
 void Reporter::end() {
@@ -70,7 +73,9 @@ void Reporter::begin_generation() {
     survey_due_ms_ = 0;
     csv_due_ms_ = 0;
     next_ticks_.store(0, std::memory_order_relaxed);
+    next_processor_ns_ = 0;
     report_again_.store(false, std::memory_order_relaxed);
+    profile_due_.store(false, std::memory_order_relaxed);
     reporting_.store(false, std::memory_order_relaxed);
     working_.store(false, std::memory_order_relaxed);
 }
@@ -94,15 +99,39 @@ void Reporter::report() {
     }
 }
 
+// Names for a profile need the loader, which the signal may have interrupted.
+void Reporter::answer_signal() {
+    if (options.profile != 0) profile_due_.store(true, std::memory_order_relaxed);
+    if (options.stats.format > ReportFormat::summary || options.profile == 0) report();
+}
+
+// Of the wall clock's time and of the processor's: a process that gets little of the one is not to spend more
+// of the other.
 void Reporter::glance() {
     const std::uint64_t now = read_ticks();
     if (now < reporter.next_ticks_.load(std::memory_order_relaxed)) return;
     if (reporter.working_.exchange(true, std::memory_order_acquire)) return;
-    reporter.work();
+    slow_causes |= kCalledSystem;
+    const std::uint64_t processor_before = os::processor_ns();
+    if (processor_before >= reporter.next_processor_ns_ || reporter.is_asked()) {
+        reporter.work();
+        const std::uint64_t spent = os::processor_ns() - processor_before;
+        reporter.next_processor_ns_ = processor_before + spent * kShare;
+    }
     const std::uint64_t pause = (read_ticks() - now) * kShare;
     const std::uint64_t bounded = pause < kLeastTicks ? kLeastTicks : pause > kMostTicks ? kMostTicks : pause;
     reporter.next_ticks_.store(now + bounded, std::memory_order_relaxed);
     reporter.working_.store(false, std::memory_order_release);
+}
+
+// Whoever asks waits for it.
+bool Reporter::is_asked() const {
+    if (profile_due_.load(std::memory_order_relaxed)) return true;
+    for (unsigned kind = 0; telemetry.is_open() && kind < static_cast<unsigned>(TelemetryRequestKind::count);
+         kind++) {
+        if (telemetry.asked(static_cast<TelemetryRequestKind>(kind)) != 0) return true;
+    }
+    return false;
 }
 
 void Reporter::work() {
@@ -113,6 +142,8 @@ void Reporter::work() {
         if (failed_) return;
     }
     if (telemetry.is_open() && telemetry.asked(TelemetryRequestKind::trim) != 0) answer_trim();
+    if (telemetry.is_open() && telemetry.asked(TelemetryRequestKind::heap_profile) != 0) answer_profile();
+    if (profile_due_.exchange(false, std::memory_order_relaxed)) write_profile();
     if (!surveying_) {
         const std::uint64_t now_ms = os::monotonic_ms();
         const std::uint64_t asked = telemetry.is_open() ? telemetry.asked(TelemetryRequestKind::publish) : 0;
@@ -141,6 +172,19 @@ void Reporter::answer_trim() {
     const std::size_t bytes = reclaim.purge_now();
     slow_causes |= kCalledSystem;
     telemetry.answer(TelemetryRequestKind::trim, number, bytes);
+}
+
+bool Reporter::write_profile() {
+    slow_causes |= kCalledSystem;
+    return profile.write();
+}
+
+void Reporter::answer_profile() {
+    const std::uint64_t number = telemetry.asked(TelemetryRequestKind::heap_profile);
+    const bool written = write_profile();
+    char path[kPathRoom] = "";
+    if (written) profile.copy_path(path);
+    telemetry.answer(TelemetryRequestKind::heap_profile, number, written, path);
 }
 
 void Reporter::append_csv(std::uint64_t now_ms) {

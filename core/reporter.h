@@ -19,20 +19,27 @@ class Reporter {
 
     // The whole report, now. May interrupt anything, itself too.
     void report();
+    // The same on a signal, and the profile, where there is one, in a slow call soon after.
+    void answer_signal();
 
   private:
     static void glance();
+    bool is_asked() const;
     void work();
     void finish_survey();
     void answer_trim();
+    void answer_profile();
+    bool write_profile();
     void append_csv(std::uint64_t now_ms);
 
     std::atomic<std::uint64_t> next_ticks_{};  // any: no glance before the cycle counter is there
     std::atomic<bool> working_{};              // any; a try-lock: nobody waits for it
     std::atomic<bool> reporting_{};            // any; a try-lock
     std::atomic<bool> report_again_{};         // any: asked for while one was being written
+    std::atomic<bool> profile_due_{};          // any
     bool surveying_ = false;                   // who works, as all below
     bool failed_ = false;                      // the telemetry file cannot be had
+    std::uint64_t next_processor_ns_ = 0;      // no work before the process has had so much of the processor
     std::uint64_t survey_due_ms_ = 0;
     std::uint64_t csv_due_ms_ = 0;
     std::uint64_t publish_asked_ = 0;  // the request that the survey under way answers

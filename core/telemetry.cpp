@@ -27,7 +27,7 @@ constexpr Layout kLayouts[sections] = {
     {"epochs", columns::kEpoch, columns::size_of(columns::kEpoch), kEpochWords, kEpochRows},
 };
 
-constexpr const char* kRequestNames[] = {"trim", "publish"};
+constexpr const char* kRequestNames[] = {"trim", "publish", "profile"};
 
 constexpr std::size_t kHeaderRoom = round_up(sizeof(TelemetryHeader), 256);
 constexpr std::size_t section_bytes(const Layout& layout) {
@@ -152,8 +152,10 @@ std::uint64_t Telemetry::asked(TelemetryRequestKind kind) const {
     return number != of.done.load(std::memory_order_relaxed) ? number : 0;
 }
 
-void Telemetry::answer(TelemetryRequestKind kind, std::uint64_t number, std::uint64_t value) {
+void Telemetry::answer(TelemetryRequestKind kind, std::uint64_t number, std::uint64_t value,
+                       const char* path) {
     TelemetryRequest& of = request(kind);
+    copy(of.path, path);
     of.value.store(value, std::memory_order_relaxed);
     of.done.store(number, std::memory_order_release);
 }

@@ -6,7 +6,7 @@
 
 namespace tslab {
 
-enum class TelemetryRequestKind : unsigned { trim, publish, count };
+enum class TelemetryRequestKind : unsigned { trim, publish, heap_profile, count };
 
 class Telemetry {
   public:
@@ -23,7 +23,7 @@ class Telemetry {
 
     // The number that a reader's request has reached, where it is not answered yet; 0 where it is.
     std::uint64_t asked(TelemetryRequestKind kind) const;
-    void answer(TelemetryRequestKind kind, std::uint64_t number, std::uint64_t value);
+    void answer(TelemetryRequestKind kind, std::uint64_t number, std::uint64_t value, const char* path = "");
 
   private:
     TelemetryRequest& request(TelemetryRequestKind kind) const;

@@ -11,7 +11,6 @@
 //   "totals"   one row: every figure of the process
 //   "classes"  a row for each size class that was ever used; key "class_bytes"
 //   "epochs"   a row for each epoch that has slabs, the oldest first; key "epoch"
-//   "latency"  a row for each bucket that a timed call fell into; key "least_ns"; none if nothing is timed
 //
 // Reading. Rows, section.rows and published_ns change together, under `sequence`: odd while they are being
 // written. Copy between two equal even values, an acquire load before and an acquire fence and a load after.
@@ -27,7 +26,8 @@
 //
 //   "trim"     give back every page without an object; value: bytes given back
 //   "publish"  bring the figures up to date
-//   "profile"  write the heap profile; path: the file it was written to, empty where it could not be
+//   "profile"  write the files of TSLAB_PROFILE; value: 1, or 0 where nothing is sampled or one could not be
+//              written; path: of the heap profile, cut where it is too long
 #pragma once
 
 #include <atomic>

@@ -224,9 +224,7 @@ def case_telemetry(run, folder):
     soon(lambda: reported.do("c") and Telemetry(path).published > 0, "figures")
     before = Telemetry(path).totals["served"]
     soon(lambda: reported.do("c") and Telemetry(path).totals["served"] > before, "newer figures")
-    with open(path, "r+b") as file:
-        file.seek(REQUESTS_AT + REQUEST.size + 16)  # publish
-        file.write(struct.pack("<Q", 1))
+    ask(path, 1, 1)
     soon(lambda: reported.do("c") and request(path, 1)[1:3] == (1, 1), "figures as of now")
     telemetry = Telemetry(path)
     judge_figures(telemetry.totals, telemetry.tables["classes"], telemetry.tables["epochs"])
@@ -253,12 +251,70 @@ def case_trim(run, folder):
     check(text(request(path, 0)[0]) == "trim", "the request's name")
     reported.do("l")
     check(reported.resident_by_kernel() > LIVE * CLASS / 2, "memory that nothing has given back")
-    with open(path, "r+b") as file:
-        file.seek(REQUESTS_AT + 16)
-        file.write(struct.pack("<Q", 1))
+    ask(path, 0, 1)
     soon(lambda: reported.do("c") and request(path, 0)[2] == 1, "the request is honoured")
     check(request(path, 0)[3] > LIVE * CLASS / 2, "what was given back")
     check(reported.resident_by_kernel() < LIVE * CLASS / 4, "what the kernel has back")
+    reported.end()
+
+
+def ask(path, i, number):
+    with open(path, "r+b") as file:
+        file.seek(REQUESTS_AT + i * REQUEST.size + 16)
+        file.write(struct.pack("<Q", number))
+
+
+def case_latency(run, folder):
+    every = 10
+    csv_path = f"{folder}/series.csv"
+    reported = run(TSLAB_TELEMETRY=f"{folder}/made", TSLAB_LATENCY=str(every), TSLAB_STATS=f"json:{folder}/last",
+                   TSLAB_STATS_INTERVAL_MS="1", TSLAB_STATS_CSV=csv_path)
+    path = f"{folder}/made/tslab.{reported.pid}"
+    reported.do("c")
+    ask(path, 1, 1)
+    soon(lambda: reported.do("c") and request(path, 1)[2] == 1, "figures as of now")
+    published = Telemetry(path).totals
+    errors = reported.end()
+    check(errors.count("\n") == 1 and "malloc in ns: " in errors, "the line at exit")
+    for totals in (published, read_json(f"{folder}/last")["totals"]):
+        for call in ("malloc", "free"):
+            timed = totals[call + "_timed"]
+            check(0.8 < timed * every / totals["served"] < 1.2, f"{timed} of {totals['served']} {call}s are timed")
+            times = [totals[f"{call}_{what}_ns"] for what in ("p50", "p90", "p99", "p99_9", "p99_99", "max")]
+            check(times == sorted(times) and times[-1] > 0, f"percentiles of {call}: {times}")
+    with open(csv_path, encoding="utf-8", newline="") as file:
+        last = [row for row in csv.DictReader(file) if row["scope"] == "total"][-1]
+    check(int(last["malloc_max_ns"]) > 0, "the slowest call in the CSV")
+
+
+def case_profile(run, folder):
+    base = f"{folder}/profile"
+    names = sorted(f"profile.{kind}" for kind in ("folded", "heap", "lifetimes", "pinners"))
+
+    def written():
+        return sorted(name for name in os.listdir(folder) if name.startswith("profile."))
+
+    reported = run(TSLAB_TELEMETRY=f"{folder}/made", TSLAB_PROFILE="8K", TSLAB_PROFILE_FILE=base,
+                   TSLAB_STATS_SIGNAL="USR1")
+    path = f"{folder}/made/tslab.{reported.pid}"
+    reported.do("c")
+    check(written() == [], "no profile before it is asked for")
+    ask(path, 2, 1)
+    soon(lambda: reported.do("c") and request(path, 2)[2] == 1, "the request is honoured")
+    name, _, _, value, where = request(path, 2)
+    check((text(name), value, text(where)) == ("profile", 1, base + ".heap"), f"what is answered: {request(path, 2)}")
+    check(written() == names, f"the files that are written: {written()}")
+    for name in names:
+        os.remove(f"{folder}/{name}")
+    os.kill(reported.pid, signal.SIGUSR1)
+    soon(lambda: reported.do("c") and written() == names, "profiles on a signal")
+    check(reported.end() == "", "nothing on stderr")
+    reported = run(TSLAB_TELEMETRY=f"{folder}/made")
+    path = f"{folder}/made/tslab.{reported.pid}"
+    reported.do("c")
+    ask(path, 2, 1)
+    soon(lambda: reported.do("c") and request(path, 2)[2] == 1, "an answer where nothing is sampled")
+    check(request(path, 2)[3:] == (0, bytes(88)), "that there is no profile")
     reported.end()
 
 
