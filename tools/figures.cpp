@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <initializer_list>
+#include <utility>
 
 namespace tool {
 namespace {
@@ -42,6 +43,11 @@ Figures figures_of(const Snapshot& snapshot) {
     figures.resident_bytes = snapshot.total("resident_bytes");
     figures.metadata_bytes = snapshot.total("metadata_bytes");
     figures.misuse = sum(snapshot, {"double_frees", "invalid_frees", "freed_reallocs", "invalid_reallocs"});
+    for (const auto& [name, times] : {std::pair("malloc", &figures.malloc), {"free", &figures.free}}) {
+        const std::string call = name;
+        *times = {snapshot.total(call + "_timed"), snapshot.total(call + "_p50_ns"),
+                  snapshot.total(call + "_p99_ns"), snapshot.total(call + "_p99_99_ns")};
+    }
     const Table& epochs = snapshot.table("epochs");
     for (std::size_t row = 0; row < epochs.rows(); row++) {
         if (epochs.number(row, "open") != 0) continue;
@@ -57,6 +63,10 @@ std::string bytes_text(std::uint64_t bytes) {
 }
 
 std::string count_text(double count) { return scaled_text(count, 1000, {"", "k", "M", "G", "T", "P"}); }
+
+std::string time_text(std::uint64_t ns) {
+    return scaled_text(static_cast<double>(ns), 1000, {"ns", "us", "ms", "s", "ks", "Ms"});
+}
 
 std::string percent_text(double share) {
     char text[16];

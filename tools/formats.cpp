@@ -120,6 +120,13 @@ std::string labels_of(const Table& table, std::size_t row) {
     return text.empty() ? text : text + "}";
 }
 
+// Prometheus's times are in seconds, ours in nanoseconds.
+bool is_time(const Column& column) { return column.name.ends_with("_ns"); }
+
+std::string metric_value(const Column& column, std::uint64_t value) {
+    return is_time(column) ? line("%.9f", static_cast<double>(value) / 1e9) : std::to_string(value);
+}
+
 // tslab_live_bytes, tslab_class_live_bytes, tslab_epoch_live_bytes; a counter ends in _total.
 std::string metric_name(const Table& table, const Column& column) {
     std::string part = has_key(table) ? table.name : "";
@@ -130,6 +137,7 @@ std::string metric_name(const Table& table, const Column& column) {
         break;
     }
     std::string name = "tslab_" + (part.empty() ? "" : part + "_") + column.name;
+    if (is_time(column)) name.replace(name.size() - 2, 2, "seconds");
     if (column.kind == ColumnKind::counter) name += "_total";
     return name;
 }
@@ -164,7 +172,8 @@ std::string prometheus_of(const Telemetry& telemetry, const Snapshot& snapshot) 
             text += "# HELP " + name + " " + column.help + "\n# TYPE " + name + " ";
             text += column.kind == ColumnKind::counter ? "counter\n" : "gauge\n";
             for (std::size_t row = 0; row < table.rows(); row++)
-                text += name + labels_of(table, row) + " " + std::to_string(table.number(row, column)) + "\n";
+                text += name + labels_of(table, row) + " " + metric_value(column, table.number(row, column)) +
+                        "\n";
         }
     }
     return text;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "tools/chart.h"
 #include "tools/command.h"
@@ -39,7 +40,7 @@ class History {
         text += stack_of("class", "Resident memory by size class", " B");
         text += stack_of("epoch", "Resident memory by epoch", "");
         text += rates();
-        return text;
+        return text + latencies("malloc") + latencies("free");
     }
 
   private:
@@ -96,6 +97,27 @@ class History {
             if (shown.contains(part)) chart.series.push_back(std::move(series));
         }
         if (shown.size() < found->second.size()) chart.series.insert(chart.series.begin(), std::move(others));
+        return chart.svg();
+    }
+
+    // Of the calls that had been timed by then; nothing where none were.
+    std::string latencies(const std::string& call) const {
+        if (number(*totals_.rbegin()->second, (call + "_timed").c_str()) == 0) return "";
+        Chart chart{
+            "How long " + call + " took, by percentile", "seconds", Unit::nanoseconds, true, false, {}, {}};
+        for (const auto& [name, column] : {std::pair("p50", "_p50_ns"),
+                                           {"p90", "_p90_ns"},
+                                           {"p99", "_p99_ns"},
+                                           {"p99.9", "_p99_9_ns"},
+                                           {"p99.99", "_p99_99_ns"},
+                                           {"max", "_max_ns"}}) {
+            Series series{name, {}};
+            for (const auto& [moment, row] : totals_) {
+                const auto ns = static_cast<double>(number(*row, (call + column).c_str()));
+                series.points.push_back({seconds(moment), std::max(ns, 1.0)});
+            }
+            chart.series.push_back(std::move(series));
+        }
         return chart.svg();
     }
 

@@ -38,6 +38,7 @@ constexpr Command kCommands[] = {
     {"top", top_command, "[OPTION…]", "watch all processes with telemetry",
      "Resident against live memory, rate, slow-path share and pinned memory of each process, the largest first.\n"
      "In a terminal the screen is kept up to date; q ends it. In a pipe it prints plain text, once.\n\n"
+     "  --latency             how long calls take, where TSLAB_LATENCY times them (l does it too, and ends it)\n"
      "  --dir DIR             the processes whose telemetry is in DIR (default: $TSLAB_TELEMETRY, or all found)\n"
      "  --interval SECONDS    how often (default 1)\n"
      "  --count N             end after N times; in a pipe, print as often (default 1 there)\n", false},
@@ -45,8 +46,9 @@ constexpr Command kCommands[] = {
      "Asks by way of the telemetry file and waits for the answer. The process does it in one of its next slow\n"
      "calls: one that does not allocate does not answer, which costs exit status 1.\n\n"
      "  --timeout SECONDS     how long to wait (default 5)\n", false},
-    {"profile", profile_command, "PID|FILE [OPTION…]", "ask a process for its heap profile",
+    {"profile", profile_command, "PID|FILE [OPTION…]", "ask a process for its profile",
      "Asks a process that runs with TSLAB_PROFILE and TSLAB_TELEMETRY to write its profile, and prints it.\n\n"
+     "  --kind KIND           heap (for pprof, the default), pinners, folded or lifetimes\n"
      "  --output FILE, -o     write it there instead of printing it\n"
      "  --timeout SECONDS     how long to wait (default 5)\n", false},
     {"fit", fit_command, "[OPTION…] -- PROGRAM [ARGUMENT…]", "tell whether the library suits a program",

@@ -105,6 +105,32 @@ std::string table_of(const std::vector<Row>& rows) {
     return text;
 }
 
+std::string latencies_of(const std::vector<Row>& rows) {
+    std::string text;
+    char line[160];
+    const auto add = [&](const char* pid, const char* name, const std::string(&words)[8]) {
+        std::snprintf(line, sizeof line, "%7s %-15.15s", pid, name);
+        text += line;
+        for (const std::string& word : words) {
+            std::snprintf(line, sizeof line, " %6s", word.c_str());
+            text += line;
+        }
+        text += "\n";
+    };
+    add("PID", "PROGRAM", {"MALLOC", "p50", "p99", "p99.99", "FREE", "p50", "p99", "p99.99"});
+    for (const Row& row : rows) {
+        std::string words[8];
+        std::string* word = words;
+        for (const Figures::Times* times : {&row.figures.malloc, &row.figures.free}) {
+            *word++ = count_text(static_cast<double>(times->timed));
+            for (const std::uint64_t ns : {times->p50_ns, times->p99_ns, times->p99_99_ns})
+                *word++ = times->timed == 0 ? "-" : time_text(ns);
+        }
+        add(std::to_string(row.pid).c_str(), row.program.c_str(), words);
+    }
+    return text;
+}
+
 std::string heading_of(const std::vector<Row>& rows) {
     std::uint64_t resident = 0;
     std::uint64_t live = 0;
@@ -119,18 +145,19 @@ std::string heading_of(const std::vector<Row>& rows) {
            " requests/s";
 }
 
-void show_screens(Watch& watch, double interval, std::uint64_t count) {
+void show_screens(Watch& watch, double interval, std::uint64_t count, bool latency) {
     const Terminal terminal;
     for (std::uint64_t shown = 0; count == 0 || shown < count; shown++) {
         const std::vector<Row> rows = watch.look();
-        terminal.show(heading_of(rows) + "   q: quit\n\n" + table_of(rows));
+        terminal.show(heading_of(rows) + "   q: quit\n\n" + (latency ? latencies_of(rows) : table_of(rows)));
         if (shown + 1 == count) return;
         const char key = terminal.wait_for_key(interval);
         if (key == 'q' || key == 'Q') return;
+        if (key == 'l' || key == 'L') latency = !latency;
     }
 }
 
-void print_tables(Watch& watch, double interval, std::uint64_t count) {
+void print_tables(Watch& watch, double interval, std::uint64_t count, bool latency) {
     for (std::uint64_t printed = 0; printed < count; printed++) {
         if (printed > 0) {
             std::puts("");
@@ -138,7 +165,8 @@ void print_tables(Watch& watch, double interval, std::uint64_t count) {
             std::this_thread::sleep_for(std::chrono::duration<double>(interval));
         }
         const std::vector<Row> rows = watch.look();
-        std::printf("%s\n%s", heading_of(rows).c_str(), table_of(rows).c_str());
+        const std::string table = latency ? latencies_of(rows) : table_of(rows);
+        std::printf("%s\n%s", heading_of(rows).c_str(), table.c_str());
     }
 }
 
@@ -148,11 +176,14 @@ int top_command(char** words) {
     std::string directory;
     double interval = 1;
     std::uint64_t count = 0;
+    bool latency = false;
     for (Arguments arguments(words); arguments.next();) {
         if (arguments.is("--dir")) {
             directory = arguments.value();
         } else if (arguments.is("--interval")) {
             interval = arguments.seconds(0.05, 3600);
+        } else if (arguments.is("--latency")) {
+            latency = true;
         } else if (arguments.is("--count")) {
             count = arguments.whole_number(1, 1'000'000'000);
         } else {
@@ -162,9 +193,9 @@ int top_command(char** words) {
     Watch watch(directory);
     watch.look();  // what is wrong with the directory is said before the screen is taken
     if (isatty(STDOUT_FILENO) != 0 && isatty(STDIN_FILENO) != 0) {
-        show_screens(watch, interval, count);
+        show_screens(watch, interval, count, latency);
     } else {
-        print_tables(watch, interval, count == 0 ? 1 : count);
+        print_tables(watch, interval, count == 0 ? 1 : count, latency);
     }
     return 0;
 }
