@@ -162,25 +162,29 @@ def difference(plain, preloaded):
 
 
 def compare(test, served):
-    """Runs the test plain and preloaded, and ends this process with what came of it."""
-    if len(sys.argv) != 2:
-        sys.exit(f"usage: {sys.argv[0]} LIBRARY (nothing for LIBRARY: plain twice)")
+    """Runs the test plain and preloaded, as often as asked, and ends this process with what came of it."""
+    times = sys.argv[2] if len(sys.argv) == 3 else "1"
+    if len(sys.argv) not in (2, 3) or not times.isdigit() or int(times) == 0:
+        sys.exit(f"usage: {sys.argv[0]} LIBRARY [TIMES] (nothing for LIBRARY: plain twice)")
     with tempfile.TemporaryDirectory(prefix="tslab-") as top:
         os.chmod(top, 0o755)
         library = ""
         if sys.argv[1]:
             # A copy, since a server under another user may not reach the build folder.
             library = shutil.copy(sys.argv[1], top)
-        passes = {name: Pass(os.path.join(top, name), preload)
-                  for name, preload in (("plain", ""), ("preloaded", library))}
+        passes = {"plain": Pass(os.path.join(top, "plain"), "")}
         try:
-            plain, preloaded = (test(run) for run in passes.values())
-            messages = passes["preloaded"].read_messages()
-            for what in plain.keys() | preloaded.keys():
-                if plain.get(what) != preloaded.get(what):
-                    raise Failure(f"{what}: {difference(plain.get(what), preloaded.get(what))}")
-            if library:
-                check_summaries(messages, served)
+            plain = test(passes["plain"])
+            for time_number in range(1, int(times) + 1):
+                run = passes["preloaded"] = Pass(os.path.join(top, f"preloaded-{time_number}"), library)
+                preloaded = test(run)
+                messages = run.read_messages()
+                for what in plain.keys() | preloaded.keys():
+                    if plain.get(what) != preloaded.get(what):
+                        raise Failure(f"{what}: {difference(plain.get(what), preloaded.get(what))}")
+                if library:
+                    check_summaries(messages, served)
+                shutil.rmtree(run.folder, ignore_errors=True)
         except (Failure, subprocess.SubprocessError) as failure:
             for name, run in passes.items():
                 print(f"--- {name}:", *run.read_messages().splitlines()[-40:], sep="\n", flush=True)
