@@ -174,6 +174,10 @@ TSLAB_COLD void* allocate_watched(std::size_t bytes) {
     const Watch::Found found = watch.look_at(heap->bin(c), c, bytes);
     void* const slot = allocate_any(bytes);
     if (slot == nullptr || watch.busy) return slot;
+    if (found.glance) {
+        if (void (*const report)() = after_tick.load(std::memory_order_relaxed)) report();
+        stats.judge_call(c);
+    }
     if (found.sample) take_sample(slot, bytes);
     if (found.timing) {
         if (latency.choose(slot)) mark(slot);
@@ -204,7 +208,7 @@ void start_watching(const void* own, const void* own_end) {
     if (phase() != Phase::active) return;
     if (options.latency != 0) latency.start();
     const bool profiles = options.profile != 0 && start_profile(own, own_end);
-    if (options.latency == 0 && !profiles) return;
+    if (options.latency == 0 && !profiles && after_tick.load(std::memory_order_relaxed) == nullptr) return;
     watching.store(true, std::memory_order_relaxed);
     // Other bins that are in use already follow when they are empty.
     Heap* const heap = this_thread.heap;
@@ -293,6 +297,11 @@ std::size_t aligned_bytes(std::size_t alignment, std::size_t bytes) {
 Heap* thread_heap() { return this_thread.heap != nullptr ? this_thread.heap : attach_thread(); }
 
 std::size_t trim() { return phase() == Phase::active ? reclaim.purge_now() : 0; }
+
+void glance_slow() {
+    if (void (*const report)() = after_tick.load(std::memory_order_relaxed)) report();
+    slow_causes = 0;  // not a call for a class
+}
 
 void count_forwarded_slow(std::size_t bytes, std::size_t alignment) {
     const bool below = bytes < served.least;

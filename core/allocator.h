@@ -106,8 +106,9 @@ struct Host {
 // nothing while the environment is unknown, unless `now`. True for the call that made the library active.
 bool start(const Host& host, bool now);
 
-// Begins to time and to sample calls where the options ask for it; `own` to `own_end` is the library's code.
-// Called once, when libraries can be opened. What was allocated before is not known to profiles.
+// Begins to look at calls where the options ask for it, to time, sample and publish; `own` to `own_end` is
+// the library's code. Called once, when libraries can be opened. What was allocated before is not known to
+// profiles.
 void start_watching(const void* own, const void* own_end);
 
 // While one lives this thread is not served, and frees as if it owned nothing: the next allocator is at work
@@ -129,6 +130,10 @@ Heap* thread_heap();
 // Gives every empty page back, in time proportional to the slabs. Returns the bytes.
 std::size_t trim();
 
+// Forwarded requests between two looks whether there is anything to publish, of a thread that is not served.
+inline constexpr std::uint64_t kForwardedGlances = 1024;
+TSLAB_COLD void glance_slow();
+
 // Counts a request that the next allocator has because of its size or its alignment (0 where it asks for
 // none). Called only where the options want figures.
 TSLAB_COLD void count_forwarded_slow(std::size_t bytes, std::size_t alignment);
@@ -137,6 +142,7 @@ TSLAB_HOT void count_forwarded(std::size_t bytes, std::size_t alignment) {
     if (heap == nullptr || serves(bytes)) return count_forwarded_slow(bytes, alignment);
     Shared<std::uint64_t>& count = bytes < served.least ? heap->forwarded_below : heap->forwarded_above;
     count.set(count.get() + 1);
+    if (count.get() % kForwardedGlances == 0) glance_slow();
 }
 
 // Writes the files that TSLAB_PROFILE asks for, see profile.h.

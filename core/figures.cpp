@@ -38,20 +38,21 @@ void Survey::begin() {
 
 bool Survey::advance(unsigned steps) {
     for (unsigned done = 0; done < steps;) {
-        if (heap_ < heaps.count()) {
-            add_heap(heaps.at(++heap_));
-            done += kClasses;
-        } else if (domain_ < domains.made()) {
-            Bins& bins = domain_bins(++domain_);
-            for (unsigned c = 0; c < kClasses; c++) classes_[c].derived[served] += bins[c].taken();
-            done += kClasses;
-        } else if (index_ < region.opened(class_)) {
+        // What heaps have changes fastest, and so comes last.
+        if (index_ < region.opened(class_)) {
             add_block(class_, region.slab_at(class_, index_));
             index_ += region.slabs_per_block(class_);
             done++;
         } else if (class_ + 1 < kClasses) {
             class_++;
             index_ = 0;
+        } else if (domain_ < domains.made()) {
+            Bins& bins = domain_bins(++domain_);
+            for (unsigned c = 0; c < kClasses; c++) classes_[c].derived[served] += bins[c].taken();
+            done += kClasses;
+        } else if (heap_ < heaps.count()) {
+            add_heap(heaps.at(++heap_));
+            done += kClasses;
         } else {
             for (unsigned c = 0; c < kClasses; c++)
                 classes_[c].derived[slow_path_hits] = slow_path_hits_in(c);

@@ -100,6 +100,7 @@ class alignas(kCacheLine) Bin {
     struct {
         std::uint32_t sample;  // takes until the next that may be sampled
         std::uint32_t timing;  // takes until the next that is followed by a timed call
+        std::uint32_t glance;  // takes until the next that looks whether there is anything to publish
         std::uint16_t least;   // the request to be sampled asks for more bytes than this
     } waits{};
 

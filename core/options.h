@@ -105,6 +105,11 @@ struct Options {
     // Adds "; name value" for each option to a line.
     void show(Line& line) const;
 
+    // Whether calls are looked at one by one, to time them, to sample them or to publish figures meanwhile.
+    bool watches() const {
+        return latency != 0 || profile != 0 || stats_interval_ms != 0 || telemetry.is_set();
+    }
+
     // Whether anybody will ask for the figures.
     bool wants_figures() const {
         return stats.format != ReportFormat::none || stats_signal.value != 0 || stats_interval_ms != 0 ||

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kLeastTicks = std::uint64_t{1} << 20;  // between two glances, of the cycle counter
 constexpr std::uint64_t kMostTicks = std::uint64_t{1} << 28;
-constexpr unsigned kShare = 200;  // one part in so many of the time is spent here
+constexpr unsigned kShare = 400;  // one part in so many of the time is spent here
 constexpr unsigned kStepsPerGlance = 128;
 constexpr std::uint64_t kSurveyMs = 20;  // between the beginnings of two surveys, at least
 

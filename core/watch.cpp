@@ -11,8 +11,15 @@ namespace {
 
 constexpr std::uint32_t kLongest = 1u << 30;  // what is farther off is waited for in several parts
 
+constexpr std::uint32_t kGlances = 512;
+
 std::uint32_t next_of(const Bin& bin) {
-    return bin.waits.sample < bin.waits.timing ? bin.waits.sample : bin.waits.timing;
+    const std::uint32_t looked = bin.waits.sample < bin.waits.timing ? bin.waits.sample : bin.waits.timing;
+    return looked < bin.waits.glance ? looked : bin.waits.glance;
+}
+
+std::uint32_t glance_wait() {
+    return after_tick.load(std::memory_order_relaxed) != nullptr ? kGlances : kLongest;
 }
 
 }  // namespace
@@ -51,6 +58,7 @@ void Watch::arm(Bin& bin, std::size_t c) {
     }
     draw_sample(bin, c);
     draw_timing(bin);
+    bin.waits.glance = glance_wait();
     bin.arm(next_of(bin) - 1);
 }
 
@@ -60,6 +68,7 @@ Watch::Found Watch::look_at(Bin& bin, std::size_t c, std::size_t bytes) {
     const std::uint32_t passed = next_of(bin);
     bin.waits.sample -= passed;
     bin.waits.timing -= passed;
+    bin.waits.glance -= passed;
     Found found{};
     if (bin.waits.sample == 0) {
         found.sample = bin.waits.least < bytes;
@@ -68,6 +77,10 @@ Watch::Found Watch::look_at(Bin& bin, std::size_t c, std::size_t bytes) {
     if (bin.waits.timing == 0) {
         found.timing = options.latency != 0;
         draw_timing(bin);
+    }
+    if (bin.waits.glance == 0) {
+        found.glance = true;
+        bin.waits.glance = glance_wait();
     }
     bin.arm(next_of(bin));  // the take that was refused is the first of them
     return found;

@@ -4,8 +4,9 @@
 // leaves the fast path. So a request is looked at whatever was freed in between, and costs nothing until
 // then.
 //
-//   waits.sample, waits.timing >= 1 while a bin is armed for takes; the lesser of them is what it is armed
-//   for P(a request of n bytes is sampled) == 1 − exp(−n / rate), whatever was sampled before
+//   a bin is armed for the least of waits.sample, waits.timing and waits.glance, each 1 at least
+//
+//   P(a request of n bytes is sampled) == 1 − exp(−n / rate), whatever was sampled before
 //
 // A sample is waited for in units of the class's size s: a distance d from the exponential distribution ends
 // in the request number d / s + 1, and falls on it where d mod s is less than the bytes it asks for.
@@ -27,6 +28,7 @@ class Watch {
     struct Found {
         bool sample;
         bool timing;  // the object's free is to be timed, and the thread's next request
+        bool glance;  // time to call after_tick: where slots go back and forth, the thread does not tick
     };
 
     // Arms it where it is not.

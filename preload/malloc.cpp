@@ -113,7 +113,7 @@ TSLAB_COLD void start_process(bool now) {
 
 [[gnu::constructor]] void loaded() {
     if (phase() == Phase::unstarted) start_process(true);
-    if (options.latency != 0 || options.profile != 0) start_watching(__ehdr_start, etext);
+    if (options.watches()) start_watching(__ehdr_start, etext);
 }
 
 [[gnu::destructor]] void unloaded() {
