@@ -54,6 +54,11 @@ def wait_until(is_so, what):
         time.sleep(0.05)
 
 
+def accepts(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
@@ -109,13 +114,12 @@ class Pass:
             server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
                                       cwd=self.folder, env=self.env, preexec_fn=die_with_parent, **how)
 
-        def accepts():
+        def is_up():
             if server.poll() is not None:
                 raise Failure(f"{command[0]} ended with {server.returncode} at its start")
-            with socket.socket() as client:
-                return client.connect_ex(("127.0.0.1", port)) == 0
+            return accepts(port)
 
-        wait_until(accepts, f"{command[0]} accepts connections")
+        wait_until(is_up, f"{command[0]} accepts connections")
         return server
 
     def stop(self, server, by=signal.SIGTERM, status=0):
