@@ -308,8 +308,14 @@ void count_forwarded_slow(std::size_t bytes, std::size_t alignment) {
     const bool above = !below && !serves(bytes);
     if (!below && !above && (alignment == 0 || aligned_bytes(alignment, bytes) != 0)) return;
     Heap* const heap = this_thread.heap;
-    if (heap != nullptr) return heap->forwarded_aligned.set(heap->forwarded_aligned.get() + 1);
-    stats.add(below ? Figure::forwarded_below : above ? Figure::forwarded_above : Figure::forwarded_aligned);
+    if (heap == nullptr) {
+        return stats.add(below   ? Figure::forwarded_below
+                         : above ? Figure::forwarded_above
+                                 : Figure::forwarded_aligned);
+    }
+    Shared<std::uint64_t>& count = above ? heap->forwarded_above : heap->forwarded_aligned;
+    count.set(count.get() + 1);
+    if (count.get() % kForwardedGlances == 0) glance_slow();
 }
 
 void write_profile() { profile.write(); }

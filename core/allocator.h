@@ -139,10 +139,11 @@ TSLAB_COLD void glance_slow();
 TSLAB_COLD void count_forwarded_slow(std::size_t bytes, std::size_t alignment);
 TSLAB_HOT void count_forwarded(std::size_t bytes, std::size_t alignment) {
     Heap* const heap = this_thread.heap;
-    if (heap == nullptr || serves(bytes)) return count_forwarded_slow(bytes, alignment);
-    Shared<std::uint64_t>& count = bytes < served.least ? heap->forwarded_below : heap->forwarded_above;
-    count.set(count.get() + 1);
-    if (count.get() % kForwardedGlances == 0) glance_slow();
+    // Most that are forwarded are small, and others take longer anyway.
+    if (heap == nullptr || bytes >= served.least) return count_forwarded_slow(bytes, alignment);
+    const std::uint64_t count = heap->forwarded_below.get() + 1;
+    heap->forwarded_below.set(count);
+    if (count % kForwardedGlances == 0) glance_slow();
 }
 
 // Writes the files that TSLAB_PROFILE asks for, see profile.h.

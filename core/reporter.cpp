@@ -105,13 +105,10 @@ void Reporter::answer_signal() {
     if (options.stats.format > ReportFormat::summary || options.profile == 0) report();
 }
 
-// Of the wall clock's time and of the processor's: a process that gets little of the one is not to spend more
-// of the other.
 void Reporter::glance() {
     const std::uint64_t now = read_ticks();
     if (now < reporter.next_ticks_.load(std::memory_order_relaxed)) return;
     if (reporter.working_.exchange(true, std::memory_order_acquire)) return;
-    slow_causes |= kCalledSystem;
     const std::uint64_t processor_before = os::processor_ns();
     if (processor_before >= reporter.next_processor_ns_ || reporter.is_asked()) {
         reporter.work();

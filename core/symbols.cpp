@@ -87,9 +87,13 @@ void Symbols::write(Output& output, std::uintptr_t return_address) {
     if (name == nullptr) name = find_in_file(info.dli_fname, base, address);
     if (name != nullptr) {
         output.text(name);
-    } else {
-        output.text(without_folders(info.dli_fname)).text("+").hex(return_address - base);
+        return;
     }
+    char program[64];
+    // Programs overwrite what the loader knows theirs by.
+    if (is_program(base)) os::program_name(program, sizeof program);
+    output.text(is_program(base) ? program : without_folders(info.dli_fname)).text("+");
+    output.hex(return_address - base);
 }
 
 }  // namespace tslab

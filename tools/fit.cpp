@@ -77,8 +77,10 @@ void Fit::tell_requests() {
 
 void Fit::tell_slow_path() {
     const double share = ratio(ours_.figure("slow_path_hits"), served_);
-    say("slow path   %s of served requests; up to %.0f %% pays", percent_text(share).c_str(),
-        100 * kMostSlowPath);
+    say("slow path   %s of served requests, for a lock, a system call, or a new or purged slab; up to %.0f "
+        "%% "
+        "pays",
+        percent_text(share).c_str(), 100 * kMostSlowPath);
     if (share > kMostSlowPath) against("too many of its requests take the slow path");
 }
 

@@ -113,6 +113,7 @@ class History {
                                            {"max", "_max_ns"}}) {
             Series series{name, {}};
             for (const auto& [moment, row] : totals_) {
+                if (number(*row, (call + "_timed").c_str()) == 0) continue;
                 const auto ns = static_cast<double>(number(*row, (call + column).c_str()));
                 series.points.push_back({seconds(moment), std::max(ns, 1.0)});
             }

@@ -88,6 +88,20 @@ class Report(unittest.TestCase):
         self.assertEqual(charts["Share of served requests on the slow path"].find("path/title").text,
                          "slow path: 5.0% at the end")
 
+    def test_latencies_from_when_calls_were_timed(self):
+        names = ["malloc_timed", *(f"malloc_{what}_ns" for what in ("p50", "p90", "p99", "p99_9", "p99_99", "max"))]
+        lines = ["time_ms,pid,scope,key,live_bytes,resident_bytes," + ",".join(names)]
+        for moment, values in ((1000, [0] * 7), (2000, [10, 20, 30, 40, 50, 60, 70]), (3000, [20, 0, 30, 40, 50, 600, 7000])):
+            lines.append(f"{moment},77,total,,0,0," + ",".join(map(str, values)))
+        charts = self.charts(self.report(self.file("figures.csv", "\n".join(lines) + "\n")))
+        self.assertNotIn("How long free took, by percentile", charts)
+        paths = list(charts["How long malloc took, by percentile"].iter("path"))
+        self.assertEqual({path.find("title").text for path in paths},
+                         {"p50: 1 ns at the end", "p90: 30 ns at the end", "p99: 40 ns at the end",
+                          "p99.9: 50 ns at the end", "p99.99: 600 ns at the end", "max: 7 µs at the end"})
+        for path in paths:
+            self.assertEqual(path.get("d").count("L"), 1)
+
     def test_the_higher_value_stands_higher(self):
         chart = self.charts(self.report(self.file("figures.csv", HISTORY)))["Resident against live memory"]
         last = {path.find("title").text.split(":")[0]: [float(n) for n in path.get("d").split("L")[-1].split()]

@@ -25,7 +25,8 @@ class Stat(unittest.TestCase):
             self.assertEqual((figures["program"], figures["pid"]), ('a "writer"', pid))
             self.assertEqual((figures["library_version"], figures["page_bytes"]), ("9.8.7", 4096))
             self.assertEqual(figures["totals"], {"served": 1000, "slow_path_hits": 100, "resident_bytes": 8 << 20,
-                                                 "live_bytes": 6 << 20})
+                                                 "live_bytes": 6 << 20, "malloc_timed": 7000,
+                                              "malloc_p50_ns": 20, "malloc_p99_ns": 1500, "malloc_p99_99_ns": 15_000_000})
             self.assertEqual(figures["classes"], [{"class_bytes": 64, "live_objects": 10},
                                                   {"class_bytes": 96, "live_objects": 20}])
             self.assertEqual([epoch["epoch"] for epoch in figures["epochs"]], [1, 2, 3])

@@ -1,10 +1,11 @@
 // Writes a telemetry file as the library does, with figures that a test knows in advance, and answers what it
-// is asked: telemetry_writer DIR [deaf|torn]. It says "ready" and ends when its input does.
+// is asked: telemetry_writer DIR [deaf|torn|PATH]. It says "ready" and ends when its input does.
 //
 //   served   1000 for each time it published; a tenth of that took the slow path
 //   epochs   three, of which the open one is the last
 //   deaf     answers nothing
 //   torn     stopped while it was writing
+//   PATH     of the heap profile that it says it has written
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -107,13 +108,15 @@ void publish(tslab::TelemetryHeader& header, std::uint64_t* totals) {
     header.sequence.fetch_add(1, std::memory_order_release);
 }
 
-void answer(tslab::TelemetryHeader& header, std::uint64_t* totals) {
+void answer(tslab::TelemetryHeader& header, std::uint64_t* totals, const std::string& profile) {
     for (std::uint32_t i = 0; i < header.requests; i++) {
         tslab::TelemetryRequest& request = header.request[i];
         const std::uint64_t asked = request.asked.load(std::memory_order_acquire);
         if (asked == request.done.load(std::memory_order_relaxed)) continue;
         if (std::strcmp(request.name, "publish") == 0) publish(header, totals);
         if (std::strcmp(request.name, "trim") == 0) request.value = 3 << 20;
+        if (std::strcmp(request.name, "profile") == 0 && !profile.empty())
+            std::strcpy(request.path, profile.c_str());
         request.done.store(asked, std::memory_order_release);
     }
 }
@@ -135,7 +138,11 @@ int main(int argc, char** argv) {
     writer.add_column("slow_path_hits", "calls that took the slow path", ColumnKind::counter);
     writer.add_column("resident_bytes", "bytes resident in slabs", ColumnKind::gauge);
     writer.add_column("live_bytes", "bytes of live slots", ColumnKind::gauge);
-    std::uint64_t* const totals = writer.end_section({0, 0, 8 << 20, 6 << 20});
+    writer.add_column("malloc_timed", "calls timed", ColumnKind::counter);
+    writer.add_column("malloc_p50_ns", "time of half of them", ColumnKind::gauge);
+    writer.add_column("malloc_p99_ns", "time of most", ColumnKind::gauge);
+    writer.add_column("malloc_p99_99_ns", "time of nearly all", ColumnKind::gauge);
+    std::uint64_t* const totals = writer.end_section({0, 0, 8 << 20, 6 << 20, 7000, 20, 1500, 15'000'000});
 
     writer.begin_section("classes", 2);
     writer.add_column("class_bytes", "bytes of a slot", ColumnKind::key);
@@ -156,6 +163,6 @@ int main(int argc, char** argv) {
     std::puts("ready");
     std::fflush(stdout);
     while (!input_ended())
-        if (how.empty()) answer(writer.header(), totals);
+        if (how != "deaf" && how != "torn") answer(writer.header(), totals, how);
     writer.remove();
 }

@@ -62,6 +62,14 @@ class Top(unittest.TestCase):
                              [str(pid), "8.0M", "6.0M", "75%", "1.0M", "10.0%"])
             self.assertLessEqual(max(map(len, lines)), 80)
 
+    def test_latencies_in_a_pipe(self):
+        with writer() as (pid, folder):
+            out, _ = run("top", "--dir", folder, "--latency")
+        lines = out.splitlines()
+        self.assertEqual(lines[1].split(), "PID PROGRAM MALLOC p50 p99 p99.99 FREE p50 p99 p99.99".split())
+        self.assertTrue(lines[2].endswith("  7.0k   20ns  1.5us 15.0ms      0      -      -      -"), lines[2])
+        self.assertLessEqual(max(map(len, lines)), 80)
+
     def test_as_often_as_asked(self):
         with writer() as (_, folder):
             out, _ = run("top", "--dir", folder, "--interval", "0.05", "--count", "3")

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """temporal-slab trim and profile: what is asked, what is answered, and what is said where no answer comes."""
 
+import tempfile
 import unittest
 
 import tools
@@ -25,6 +26,20 @@ class Trim(unittest.TestCase):
 
 
 class Profile(unittest.TestCase):
+    def test_what_is_written_is_passed_on(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            parts = {kind: f"what is in {kind}\n" for kind in ("heap", "pinners", "folded", "lifetimes")}
+            for kind, text in parts.items():
+                with open(f"{scratch}/a.b.{kind}", "w", encoding="utf-8") as file:
+                    file.write(text)
+            with writer(f"{scratch}/a.b.heap") as (pid, _):
+                self.assertEqual(run("profile", str(pid))[0], parts["heap"])
+                for kind, text in parts.items():
+                    self.assertEqual(run("profile", "--kind", kind, str(pid), "-o", scratch + "/out")[0], "")
+                    with open(scratch + "/out", encoding="utf-8") as file:
+                        self.assertEqual(file.read(), text)
+                self.assertIn("not 'stacks'", run("profile", "--kind=stacks", str(pid), status=2)[1])
+
     def test_none_is_written(self):
         with writer() as (pid, _):
             self.assertIn("start it with TSLAB_PROFILE=BYTES", run("profile", str(pid), status=1)[1])
