@@ -238,7 +238,7 @@ TSLAB_COLD void free_timed(void* pointer) {
     latency.add(Timed::free, read_ticks() - before);
 }
 
-// A live slot of a slab with marks, perhaps its own. They are gone before the slot can be taken again, by
+// A live slot of a slab that has marks, or had. Its own are gone before the slot can be taken again, by
 // anybody.
 TSLAB_COLD void free_marked(void* pointer, Slab& slab) {
     if (samples.is_on() && samples.remove(pointer, epochs.current()))
@@ -264,7 +264,7 @@ bool free_owned_slow(void* pointer) {
         report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, place.size_class, pointer);
         return true;
     }
-    if (place.slab->marks.load(std::memory_order_relaxed) != 0) {
+    if (place.slab->marks.load(std::memory_order_relaxed) != 0 || place.slab->is_marked()) {
         free_marked(pointer, *place.slab);
     } else {
         free_unmarked(pointer);

@@ -74,7 +74,8 @@ TSLAB_HOT void give_back(Held held) {
 // ask free_owned_slow.
 TSLAB_HOT bool free_in_slab(Held held) {
     if (held.tag == 0 || !held.is_live()) return false;
-    if (held.slab().marks.load(std::memory_order_relaxed) != 0) return false;
+    const Slab& slab = held.slab();
+    if (slab.marks.load(std::memory_order_relaxed) != 0 || slab.is_marked()) return false;
     give_back(held);
     return true;
 }

@@ -86,6 +86,8 @@ struct alignas(kCacheLine) Slab {
     void move_to(Home to, std::memory_order order) {
         home.store(marks.load(std::memory_order_relaxed) != 0 ? to | kMarked : to, order);
     }
+    // Other threads take marks away, but only the owner changes the home, when it comes by.
+    bool is_marked() const { return (home.load(std::memory_order_relaxed) & kMarked) != 0; }
     Home unmarked_home() const { return home.load(std::memory_order_relaxed) & ~kMarked; }
 
     // Slots the program has, less those that other threads have freed.

@@ -89,6 +89,26 @@ TEST_CASE("each request is sampled by its own bytes, and timing does not change 
     options.latency = latency_before;
 }
 
+TEST_CASE("a slab whose marks are gone is its thread's home again after one free", "[watch]") {
+    start_core();
+    void* const first = get(200);
+    void* const second = get(200);
+    REQUIRE(&slab_of(first) == &slab_of(second));
+    Slab& slab = slab_of(first);
+    const Home home = slab.home.load();
+    slab.home.store(home | kMarked);
+    put(first);
+    CHECK(slab.home.load() == home);
+    CHECK(popcount(slab.live.get() & bit(region.locate(first).slot)) == 0);
+    slab.marks.store(1);
+    slab.home.store(home | kMarked);
+    put(second);
+    CHECK(slab.home.load() == (home | kMarked));
+    slab.marks.store(0);
+    slab.home.store(home);
+    CHECK(own_heap().is_valid());
+}
+
 TEST_CASE("a marked object's slab is nobody's home, keeps its mark where it moves, and belongs to its heap",
           "[watch]") {
     const Home home = home_of(77, 5, 1234);
