@@ -100,6 +100,14 @@ void write_header(TelemetryHeader& header, const char* program) {
     memcpy(header.magic, kTelemetryMagic, sizeof header.magic);
 }
 
+// Every word with release: a reader that finds a new one finds `sequence` odd, or further on, at its second
+// look. An acquire on setting `sequence` would not keep the words from being seen before it; a fence would,
+// but TSan cannot follow one.
+template <std::size_t words>
+void copy_row(std::uint64_t* to, const std::uint64_t (&from)[words]) {
+    for (std::size_t i = 0; i < words; i++) __atomic_store_n(to + i, from[i], __ATOMIC_RELEASE);
+}
+
 // folder + name of the process's file + ending; false where that is too long.
 bool make_path(char (&path)[kPathRoom], const char* folder, const char* ending) {
     char pattern[kPathRoom];
@@ -148,7 +156,7 @@ TelemetryRequest& Telemetry::request(TelemetryRequestKind kind) const {
 
 std::uint64_t Telemetry::asked(TelemetryRequestKind kind) const {
     const TelemetryRequest& of = request(kind);
-    const std::uint64_t number = of.asked.load(std::memory_order_acquire);
+    const std::uint64_t number = of.asked.load(std::memory_order_acquire);  // pairs with the reader's add
     return number != of.done.load(std::memory_order_relaxed) ? number : 0;
 }
 
@@ -157,6 +165,7 @@ void Telemetry::answer(TelemetryRequestKind kind, std::uint64_t number, std::uin
     TelemetryRequest& of = request(kind);
     copy(of.path, path);
     of.value.store(value, std::memory_order_relaxed);
+    // Pairs with the reader that waits for it, and reads the value then.
     of.done.store(number, std::memory_order_release);
 }
 
@@ -169,27 +178,26 @@ std::uint64_t* Telemetry::row(unsigned section, unsigned i) const {
 
 void Telemetry::publish(const Survey& survey) {
     const std::uint64_t before = header_->sequence.load(std::memory_order_relaxed);
-    // Acquire keeps the rows from being written before it; a fence would do too, but TSan cannot follow one.
-    header_->sequence.exchange(before + 1, std::memory_order_acquire);
+    header_->sequence.store(before + 1, std::memory_order_relaxed);
 
     std::uint64_t total[kTotalWords];
     survey.total_row(total);
-    memcpy(row(totals, 0), total, sizeof total);
+    copy_row(row(totals, 0), total);
     std::uint64_t of_class[kClassWords];
     unsigned used = 0;
     for (unsigned c = 0; c < kClasses; c++) {
-        if (survey.class_row(c, of_class)) memcpy(row(classes, used++), of_class, sizeof of_class);
+        if (survey.class_row(c, of_class)) copy_row(row(classes, used++), of_class);
     }
     std::uint64_t of_epoch[kEpochWords];
     for (unsigned i = 0; i < survey.epochs(); i++) {
         survey.epoch_row(i, of_epoch);
-        memcpy(row(epochs_of_slabs, i), of_epoch, sizeof of_epoch);
+        copy_row(row(epochs_of_slabs, i), of_epoch);
     }
-    header_->section[totals].rows.store(1, std::memory_order_relaxed);
-    header_->section[classes].rows.store(used, std::memory_order_relaxed);
-    header_->section[epochs_of_slabs].rows.store(survey.epochs(), std::memory_order_relaxed);
-    header_->published_ns.store(os::wall_clock_ns(), std::memory_order_relaxed);
-    header_->sequence.store(before + 2, std::memory_order_release);
+    header_->section[totals].rows.store(1, std::memory_order_release);
+    header_->section[classes].rows.store(used, std::memory_order_release);
+    header_->section[epochs_of_slabs].rows.store(survey.epochs(), std::memory_order_release);
+    header_->published_ns.store(os::wall_clock_ns(), std::memory_order_release);
+    header_->sequence.store(before + 2, std::memory_order_release);  // pairs with a reader's first look
 }
 
 void Telemetry::close() {
