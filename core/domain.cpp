@@ -25,7 +25,9 @@ Refusal Domains::create(Heap& heap, DomainHandle& handle) {
         do {
             if (number == kMostDomains || !region.reach_domains((number + 1) * sizeof(Bins)))
                 return Refusal::too_many;
-        } while (!made_.compare_exchange_weak(number, number + 1, std::memory_order_relaxed));
+            // Release pairs with made(): who sees the number may read the bins.
+        } while (!made_.compare_exchange_weak(number, number + 1, std::memory_order_release,
+                                              std::memory_order_relaxed));
         number++;
     }
     Domain& domain = domains_[number];

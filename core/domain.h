@@ -37,7 +37,7 @@ class Domains {
     // 0 where there is no such domain. Any thread.
     std::uint64_t epoch(DomainHandle handle) const;
     // The largest number that a domain has had.
-    std::uint32_t made() const { return made_.load(std::memory_order_acquire); }
+    std::uint32_t made() const { return made_.load(std::memory_order_acquire); }  // pairs with create
 
     // The heap's thread ends: so do its domains.
     void end(Heap& heap);

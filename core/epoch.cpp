@@ -35,7 +35,9 @@ std::uint64_t Epochs::open_record(std::uint64_t before, bool of_process) {
 std::uint64_t Epochs::advance() {
     std::uint64_t before = current();
     const std::uint64_t epoch = open_record(before, true);
-    while (before < epoch && !current_.compare_exchange_weak(before, epoch, std::memory_order_relaxed)) {
+    // Release pairs with current().
+    while (before < epoch && !current_.compare_exchange_weak(before, epoch, std::memory_order_release,
+                                                             std::memory_order_relaxed)) {
     }
     clocked_.set(0);
     close(before < epoch ? before : epoch);

@@ -40,7 +40,8 @@ struct EpochUse {
 
 class Epochs {
   public:
-    std::uint64_t current() const { return current_.load(std::memory_order_relaxed); }
+    // Acquire pairs with advance: who knows the number finds the record.
+    std::uint64_t current() const { return current_.load(std::memory_order_acquire); }
 
     std::uint64_t last() const { return last_.load(std::memory_order_relaxed); }
 

@@ -65,7 +65,7 @@ struct Counts {
 };
 
 Counts counts_of(const Site& site) {
-    // Freed first: an object is counted as made before it can be freed.
+    // Freed first: an object is counted as made before it can be freed. Acquire pairs with Samples::remove.
     const std::uint64_t freed = site.freed.load(std::memory_order_acquire);
     const std::uint64_t freed_bytes = site.freed_bytes.load(std::memory_order_acquire);
     const std::uint64_t made = site.made.load(std::memory_order_relaxed);
@@ -199,7 +199,7 @@ void write_lifetimes() {
 
 bool Profile::write() {
     if (!samples.is_on() || os::is_privileged()) return false;
-    if (writing_.exchange(true, std::memory_order_acquire)) return false;
+    if (writing_.exchange(true, std::memory_order_acquire)) return false;  // pairs with the release below
     bool ok = write_file(".heap", write_heap);
     Pinners pinners;
     if (ok && pinners.gather()) {

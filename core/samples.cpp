@@ -103,6 +103,7 @@ bool Samples::add(const Sample& sample, const std::uintptr_t* frames, unsigned d
     for (unsigned i = 0; i < kProbes; i++) {
         Entry& entry = entries_[(first + i) % kEntries];
         std::uintptr_t seen = entry.pointer.load(std::memory_order_relaxed);
+        // Acquire pairs with remove: the last one has done with the fields.
         if (seen != 0 || !entry.pointer.compare_exchange_strong(seen, kClaimed, std::memory_order_acquire)) {
             continue;
         }
@@ -124,16 +125,17 @@ bool Samples::remove(const void* pointer, std::uint64_t epoch_now) {
     const unsigned first = first_entry(key);
     for (unsigned i = 0; i < kProbes; i++) {
         Entry& entry = entries_[(first + i) % kEntries];
-        if (entry.pointer.load(std::memory_order_acquire) != key) continue;
+        if (entry.pointer.load(std::memory_order_acquire) != key) continue;  // as all here: pairs with add
         const unsigned number = entry.site.load(std::memory_order_acquire);
         const std::uint64_t bytes = entry.bytes.load(std::memory_order_acquire);
         const std::uint64_t born = entry.epoch.load(std::memory_order_acquire);
         std::uintptr_t seen = key;
-        // Two that free one object at once: the second finds it gone.
+        // Two that free one object at once: the second finds it gone. Release pairs with the claim in add.
         if (!entry.pointer.compare_exchange_strong(seen, 0, std::memory_order_acq_rel)) return false;
         Site& site = sites_[number];
-        site.freed.fetch_add(1, std::memory_order_relaxed);
-        site.freed_bytes.fetch_add(bytes, std::memory_order_relaxed);
+        // Release pairs with counts_of in profile.cpp: who sees the object freed sees it made.
+        site.freed.fetch_add(1, std::memory_order_release);
+        site.freed_bytes.fetch_add(bytes, std::memory_order_release);
         const std::uint64_t lived = epoch_now > born ? epoch_now - born : 0;
         site.lifetimes[lifetime_of(lived)].fetch_add(1, std::memory_order_relaxed);
         return true;
@@ -143,6 +145,7 @@ bool Samples::remove(const void* pointer, std::uint64_t epoch_now) {
 
 bool Samples::get(unsigned i, Sample& sample) const {
     const Entry& entry = entries_[i];
+    // Acquire, as all here: pairs with add.
     const std::uintptr_t pointer = entry.pointer.load(std::memory_order_acquire);
     if (pointer <= kClaimed) return false;
     sample = {reinterpret_cast<const void*>(pointer), entry.bytes.load(std::memory_order_acquire),
