@@ -63,7 +63,7 @@ void Reporter::end() {
     after_tick.store(nullptr);
     if (options.stats.format > ReportFormat::summary) report();
     // A thread that is at it leaves the file to be found stale.
-    if (working_.exchange(true, std::memory_order_acquire)) return;
+    if (working_.exchange(true, std::memory_order_acquire)) return;  // pairs with glance
     telemetry.close();
 }
 
@@ -81,6 +81,8 @@ void Reporter::begin_generation() {
 }
 
 // Whoever finds a report being written, perhaps by the very thread that it interrupts, has it written again.
+// All sequentially consistent, since two words decide: who finds it being written has asked again before the
+// writer looks whether anybody has.
 void Reporter::report() {
     report_again_.store(true, std::memory_order_seq_cst);
     while (report_again_.load(std::memory_order_seq_cst)) {
@@ -108,7 +110,7 @@ void Reporter::answer_signal() {
 void Reporter::glance() {
     const std::uint64_t now = read_ticks();
     if (now < reporter.next_ticks_.load(std::memory_order_relaxed)) return;
-    if (reporter.working_.exchange(true, std::memory_order_acquire)) return;
+    if (reporter.working_.exchange(true, std::memory_order_acquire)) return;  // pairs with the release below
     const std::uint64_t processor_before = os::processor_ns();
     if (processor_before >= reporter.next_processor_ns_ || reporter.is_asked()) {
         reporter.work();

@@ -39,7 +39,7 @@ unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
         count = backtrace_(all, kMostFrames);
         errno = error;
     }
-    taking_.fetch_sub(1, std::memory_order_release);
+    taking_.fetch_sub(1, std::memory_order_release);  // pairs with pause: libunwind is left as it must be
     int from = 0;
     for (; from < count; from++) {
         const auto at = reinterpret_cast<std::uintptr_t>(all[from]);
@@ -54,12 +54,14 @@ unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
 }
 
 void Unwinder::pause() {
+    // Sequentially consistent, as in take.
     pauses_.fetch_add(1, std::memory_order_seq_cst);
     for (unsigned i = 0; i < kWaits && taking_.load(std::memory_order_seq_cst) != 0; i++) {
         os::sleep_us(kWaitMicroseconds);
     }
 }
 
+// Pairs with take.
 void Unwinder::resume() { pauses_.fetch_sub(1, std::memory_order_release); }
 
 void Unwinder::resume_in_child() {
