@@ -6,6 +6,12 @@
 
 #include "probe.h"
 
+// Bytes of a stack that are enough for these threads, where the processor's own least does not ask for more.
+__attribute__((unused)) static inline size_t small_stack(void) {
+    const size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
+    return least > 64 * 1024 ? least : 64 * 1024;
+}
+
 struct object {
     size_t size;
     uint64_t seed;

@@ -26,7 +26,7 @@ int main(void) {
     end_if_stuck();
     static pthread_t ids[threads];
     pthread_attr_t attributes;
-    CHECK(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, 64 * 1024) == 0);
+    CHECK(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, small_stack()) == 0);
     for (int round = 0; round < 2; ++round) {
         CHECK(pthread_barrier_init(&all_made, NULL, threads) == 0);
         for (uintptr_t i = 0; i < threads; ++i)
