@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Runs `reported` under the library and judges what comes out of it: reports.py CASE LIBRARY PROGRAM."""
+"""Runs `reported` under the library and judges what comes out of it: reports.py CASE LIBRARY PROGRAM.
+
+EMULATOR in the environment is the command that runs the program, where it is of another architecture.
+"""
 
 import csv
 import json
@@ -18,6 +21,7 @@ REQUEST = struct.Struct("<16sQQQ88s")
 HEAD = struct.Struct("<8sIIqQQQ64s16sIIQQ")
 SECTIONS_AT = HEAD.size + 16 * 8
 REQUESTS_AT = SECTIONS_AT + 8 * SECTION.size
+EMULATOR = os.environ.get("EMULATOR", "").split()
 CLASS = 208  # of an object of 200 bytes
 LIVE = 10000
 
@@ -72,8 +76,10 @@ class Telemetry:
 class Reported:
     def __init__(self, library, program, **options):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TSLAB_", "LD_"))}
+        if EMULATOR:
+            options.setdefault("TSLAB_RESERVE", "4G")  # it pays for address space that the kernel gives for nothing
         environment.update(LD_PRELOAD=library, **options)
-        self.process = subprocess.Popen([program], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*EMULATOR, program], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.pid = self.process.pid
         self.address = int(self.process.stdout.readline(), 16)

@@ -2,6 +2,7 @@
 
 A test is a function that is given a Pass and returns {what: value}; compare() calls it twice. Everything
 it returns must be equal, and every preloaded process must end with a summary and without misuse.
+EMULATOR in the environment is the command that runs programs of another architecture, which it looks for below its -L.
 """
 
 import ctypes
@@ -18,6 +19,8 @@ import sys
 import tempfile
 import time
 
+EMULATOR = os.environ.get("EMULATOR", "").split()
+ROOT = EMULATOR[EMULATOR.index("-L") + 1] if EMULATOR else ""
 COMMAND_SECONDS = 120
 START_SECONDS = 30
 
@@ -34,7 +37,7 @@ def need(program, package):
     """Returns the path of a Debian program, or fails naming its package."""
     # PostgreSQL's are in a folder for each version; those in /usr/bin are scripts that look for a cluster.
     folders = glob.glob("/usr/lib/postgresql/*/bin") + ["/usr/bin", "/usr/sbin"]
-    path = shutil.which(program, path=":".join(folders))
+    path = shutil.which(program, path=":".join(ROOT + folder for folder in folders))
     if path is None:
         raise Failure(f"{program} is not installed: it is in Debian's package {package}")
     return path
@@ -82,6 +85,8 @@ class Pass:
             os.mkdir(profiles)
             os.chmod(profiles, 0o777)  # for servers under another user
             self.env |= {"LD_PRELOAD": library, "TSLAB_STATS": "1", "TSLAB_PROFILE_FILE": profiles + "/%p"}
+            if EMULATOR:
+                self.env["TSLAB_RESERVE"] = "4G"  # it pays for address space that the kernel gives for nothing
             self.env |= {name: value for name, value in os.environ.items() if name.startswith("TSLAB_")}
         self.messages = os.path.join(folder, "stderr")
 
@@ -96,7 +101,7 @@ class Pass:
     def run(self, *command, stdin="", env=None, ok=True, **how):
         """Runs a command under test to its end; returns its stdout. Its stderr joins the pass's messages."""
         with open(self.messages, "ab") as messages:
-            done = subprocess.run(command, input=stdin.encode(), stdout=subprocess.PIPE, stderr=messages,
+            done = subprocess.run([*EMULATOR, *command], input=stdin.encode(), stdout=subprocess.PIPE, stderr=messages,
                                   cwd=self.folder, env=self.env | (env or {}), timeout=COMMAND_SECONDS,
                                   preexec_fn=die_with_parent, **how)
         if ok and done.returncode != 0:
@@ -111,7 +116,7 @@ class Pass:
     def start(self, *command, port, **how):
         """Starts a server under test and waits until it accepts connections."""
         with open(self.messages, "ab") as messages:
-            server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
+            server = subprocess.Popen([*EMULATOR, *command], stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
                                       cwd=self.folder, env=self.env, preexec_fn=die_with_parent, **how)
 
         def is_up():

@@ -8,6 +8,8 @@ import tempfile
 import unittest
 
 COMMAND, LIBRARY, WRITER = (os.path.abspath(path) for path in sys.argv[1:4])
+# What runs the command where it is of another architecture.
+EMULATOR = os.environ.get("EMULATOR", "").split()
 
 
 def environment(**changes):
@@ -17,8 +19,8 @@ def environment(**changes):
 
 def run(*words, status=0, stdin=subprocess.DEVNULL, **changes):
     """Runs the command, checks its exit status, and answers stdout and stderr."""
-    done = subprocess.run([COMMAND, *words], stdin=stdin, env=environment(**changes), capture_output=True, text=True,
-                          timeout=100, check=False)
+    done = subprocess.run([*EMULATOR, COMMAND, *words], stdin=stdin, env=environment(**changes), capture_output=True,
+                          text=True, timeout=100, check=False)
     if done.returncode != status:
         raise AssertionError(f"{words}: exit status {done.returncode}, due: {status}\n{done.stdout}{done.stderr}")
     return done.stdout, done.stderr
