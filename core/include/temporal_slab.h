@@ -69,6 +69,7 @@ typedef uint64_t tslab_domain;
 #ifdef TSLAB_LINKED
 #define TSLAB_FUNCTION(result, absent, name, parameters, arguments) result name parameters;
 #else
+/* Of `looked`, release pairs with acquire: who finds it set finds `found`. */
 #define TSLAB_FUNCTION(result, absent, name, parameters, arguments)                                  \
     static inline result name parameters {                                                           \
         typedef result(*function) parameters;                                                        \
