@@ -107,7 +107,7 @@ bool start(const Host& host, bool now) {
     char** const environment = os::environment();
     if (environment == nullptr && !now) return false;
     Phase expected = Phase::unstarted;
-    if (!phase_now.compare_exchange_strong(expected, Phase::starting, std::memory_order_acquire))
+    if (!phase_now.compare_exchange_strong(expected, Phase::starting, std::memory_order_relaxed))
         return false;
     options.read(environment);
     char started_name[64];
@@ -116,6 +116,7 @@ bool start(const Host& host, bool now) {
     os::program_name(program_name, sizeof program_name);
     const bool active = start_region(started_name, program_name, host);
     served = active ? Served{options.min_size, options.max_size - options.min_size} : Served{SIZE_MAX, 0};
+    // pairs with phase()
     phase_now.store(active ? Phase::active : Phase::passing_through, std::memory_order_release);
     if (active) reporter.start(started_name);
     if (options.verbose) print_banner(started_name, host, active);
@@ -209,14 +210,15 @@ void start_watching(const void* own, const void* own_end) {
     if (options.latency != 0) latency.start();
     const bool profiles = options.profile != 0 && start_profile(own, own_end);
     if (options.latency == 0 && !profiles && after_tick.load(std::memory_order_relaxed) == nullptr) return;
-    watching.store(true, std::memory_order_relaxed);
+    watching.store(true, std::memory_order_release);  // pairs with allocate_slow: what is needed is there
     // Other bins that are in use already follow when they are empty.
     Heap* const heap = this_thread.heap;
     for (std::size_t c = 0; heap != nullptr && c < kClasses; c++) watch.arm(heap->bin(c), c);
 }
 
 void* allocate_slow(std::size_t bytes) {
-    if (!watching.load(std::memory_order_relaxed)) return allocate_unwatched(bytes);
+    if (!watching.load(std::memory_order_acquire))
+        return allocate_unwatched(bytes);  // pairs with start_watching
     return this_thread.is_hidden() ? allocate_timed(bytes) : allocate_watched(bytes);
 }
 

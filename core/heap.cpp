@@ -260,7 +260,8 @@ void Heap::free_remote(Held held, Heap* own) {
     const Word mask = held.mask();
     if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_tested);
-    // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with relist.
+    // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with settle_in. Its release
+    // pairs with fold and with unused: this thread has done with the object.
     const Word before = slab.remote_free.fetch_or(mask, std::memory_order_seq_cst);
     if ((before & mask) != 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_set);

@@ -229,7 +229,7 @@ class Heaps {
     void begin_generation(Heap* survivor);
 
     Heap& at(HeapNumber number) const { return first()[number - 1]; }
-    HeapNumber count() const { return count_.load(std::memory_order_acquire); }
+    HeapNumber count() const { return count_.load(std::memory_order_acquire); }  // pairs with acquire
     // Whether the heap belonged to a thread that this process does not have.
     bool is_void(HeapNumber number) const { return number <= void_up_to_ && number != survivor_; }
 

@@ -51,7 +51,7 @@ bool Prefix::commit(std::size_t from, std::size_t to) {
 
 bool Prefix::grow(std::size_t bytes) {
     if (bytes > limit_) return false;
-    std::size_t seen = committed_.load(std::memory_order_acquire);
+    std::size_t seen = committed_.load(std::memory_order_acquire);  // as in covers
     if (bytes <= seen) return true;
     std::size_t step = seen < least_step_ ? least_step_ : seen;
     if (step > kLargestStep) step = kLargestStep;
@@ -78,13 +78,14 @@ bool Region::reach_slow(Prefix& prefix, std::size_t bytes) {
     growing_.fetch_add(1, std::memory_order_seq_cst);
     slow_causes |= kCalledSystem;
     const bool reached = !cut_.load(std::memory_order_seq_cst) && prefix.grow(bytes);
-    growing_.fetch_sub(1, std::memory_order_release);
+    growing_.fetch_sub(1, std::memory_order_release);  // pairs with fit_into
     if (!reached) stats.add(Figure::commit_failures);
     return reached;
 }
 
 void Region::fit_into(std::size_t limit) {
     if (reserved_bytes_ <= limit || cut_.exchange(true, std::memory_order_seq_cst)) return;
+    // As in reach_slow.
     if (growing_.load(std::memory_order_seq_cst) != 0) return cut_.store(false, std::memory_order_relaxed);
     given_up_.store(
         true, std::memory_order_release);  // pairs with gave_up: before anybody else can have an address
@@ -100,7 +101,7 @@ void Region::fit_into(std::size_t limit) {
 }
 
 bool Region::gave_up(const void* pointer) const {
-    if (!given_up_.load(std::memory_order_acquire)) return false;
+    if (!given_up_.load(std::memory_order_acquire)) return false;  // pairs with fit_into
     const Range& range = ranges_[offset_of(pointer) >> class_shift_];
     const auto* const at = static_cast<const std::byte*>(pointer);
     return at < range.slots.at() || at >= range.slots.at() + range.slots.committed();
@@ -226,10 +227,12 @@ Slab* Region::open_fresh(std::size_t c) {
         if (!reach(range.slots, end << span_shift(c)) ||
             !reach(range.slabs, slab_skew_bytes(c) + end * sizeof(Slab)))
             return nullptr;
+        // Whoever wins: all write the same.
+        for (unsigned i = 0; i < count; i++)
+            range.first[index + i].size_class.set(static_cast<std::uint8_t>(c));
         // Release pairs with opened(): who sees the count may read the descriptors below it.
     } while (!range.opened.compare_exchange_weak(index, index + count, std::memory_order_release,
                                                  std::memory_order_relaxed));
-    for (unsigned i = 0; i < count; i++) range.first[index + i].size_class.set(static_cast<std::uint8_t>(c));
     extend(c, index + count);
     step(Step::acquire_popped);
     Slab& first = range.first[index];

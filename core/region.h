@@ -27,7 +27,7 @@ class NumberStack {
 
     template <typename Link>
     std::uint32_t pop(Link link) {
-        std::uint64_t seen = head_.load(std::memory_order_acquire);
+        std::uint64_t seen = head_.load(std::memory_order_acquire);  // pairs with push, as below
         while (static_cast<std::uint32_t>(seen) != 0) {
             const std::uint32_t below = link(static_cast<std::uint32_t>(seen)).get();
             if (head_.compare_exchange_weak(seen, after(seen, below), std::memory_order_acquire,
@@ -157,7 +157,9 @@ class Region {
     // owner.
     void release(Slab& first);
 
-    std::uint32_t opened(std::size_t c) const { return ranges_[c].opened.load(std::memory_order_acquire); }
+    std::uint32_t opened(std::size_t c) const {
+        return ranges_[c].opened.load(std::memory_order_acquire);  // pairs with open_fresh
+    }
     Slab& slab_at(std::size_t c, std::uint32_t index) const { return *(ranges_[c].first + index); }
 
     // Forks. In a child the pools are forgotten, and every block that was neither owned by the thread that

@@ -95,6 +95,7 @@ struct alignas(kCacheLine) Slab {
     unsigned live_objects() const { return popcount(live_slots()); }
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
+    // Pairs with free_remote: what another thread wrote into its object comes before a purge.
     Word unused() const { return free.get() | remote_free.load(std::memory_order_acquire); }
 
   private:
@@ -103,7 +104,7 @@ struct alignas(kCacheLine) Slab {
         const bool void_claim = hold_of(seen) == Hold::claimed && generation_of(seen) != now;
         if (hold_of(seen) != Hold::parked && !void_claim) return false;
         return state.compare_exchange_strong(seen, state_of(hold, now), std::memory_order_acquire,
-                                             std::memory_order_relaxed);
+                                             std::memory_order_relaxed);  // pairs with park
     }
 };
 
