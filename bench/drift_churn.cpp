@@ -165,8 +165,8 @@ void survivors(Driver& driver, const Case&) {
             objects[which * greatest_request + i] = {make(size), size};
         }
     };
-    set.fill(set_bytes, [&] { return rng.size(); });
     Watch watch(driver, hours + 1);
+    set.fill(set_bytes, [&] { return rng.size(); });
     double last = 0;
     for (std::size_t hour = 1; hour <= hours; ++hour) {
         const std::size_t under_way = hour % 2 == 1 ? busy : quiet;
