@@ -10,25 +10,16 @@ constinit Reclaim reclaim;
 // Adjacent pages of blocks that this walk has claimed: what one system call gives back.
 class Run {
   public:
-    explicit Run(bool may_begin) : may_begin_(may_begin) {}
-
     bool is_empty() const { return count_ == 0; }
-    bool may_grow() const { return may_begin_ && count_ < kVisitsPerTick; }
+    std::size_t bytes() const { return static_cast<std::size_t>(end_ - start_); }
+    // Whether the block's first page is the one behind the run's last.
     bool reaches(const Slab& first) const {
-        return !is_empty() && end_ == region.slots_of(first) &&
+        return !is_empty() && end_ == region.slots_of(first) && count_ < kVisitsPerTick &&
                first.size_class.get() == claims_[0].first->size_class.get();
     }
 
-    // Those of a block's `pages` that lengthen the run: where it has begun, the ones next to its end.
-    unsigned fitting(const Slab& first, unsigned pages) const {
-        if (is_empty() ? !may_begin_ : count_ == kVisitsPerTick || !reaches(first) || (pages & 1) == 0)
-            return 0;
-        const unsigned from = lowest(pages);
-        return (pages >> from & ~((pages >> from) + 1)) << from;
-    }
-
-    // `pages` fit. The claim on the block is the run's from here on; `before` is the state to leave the block
-    // in.
+    // `pages` are adjacent, and the run is empty or reaches the first of them. The claim on the block is the
+    // run's from here on; `before` is the state to leave the block in.
     void add(Slab& first, unsigned pages, State before) {
         std::byte* const slots = region.slots_of(first);
         const unsigned from = lowest(pages);
@@ -38,33 +29,34 @@ class Run {
     }
 
     // Gives the pages back, notes it and lets the blocks go. False where the kernel refused.
-    bool finish() {
-        if (is_empty()) return true;
+    bool give_back() {
         stats.add(Figure::purge_calls);
         slow_causes |= kCalledSystem;
-        const bool given = os::give_back(start_, static_cast<std::size_t>(end_ - start_)) == 0;
+        const bool given = os::give_back(start_, bytes()) == 0;
         step(Step::purge_advised);
-        for (unsigned i = 0; i < count_; i++) {
+        const std::size_t c = claims_[0].first->size_class.get();
+        for (unsigned i = 0; i < count_ && given; i++) {
             Slab& first = *claims_[i].first;
-            const auto kept = static_cast<std::uint8_t>(given ? ~claims_[i].pages : ~0u);
+            const auto kept = static_cast<std::uint8_t>(~claims_[i].pages);
             first.resident.set(first.resident.get() & kept);
             first.quiet.set(first.quiet.get() & kept);
-            first.purged = first.purged || given;
-            first.park(generation_of(claims_[i].before));
+            first.purged = true;
         }
-        count_ = 0;
+        let_go();
         if (!given) {
             stats.add(Figure::purge_failures);
             return false;
         }
-        const auto pages = static_cast<std::size_t>(end_ - start_) / region.page_bytes();
-        stats.add_in(claims_[0].first->size_class.get(), Figure::pages_purged, pages);
-        stats.subtract_in(claims_[0].first->size_class.get(), Figure::resident_pages, pages);
-        purged_bytes_ += pages * region.page_bytes();
+        stats.add_in(c, Figure::pages_purged, bytes() / region.page_bytes());
+        stats.subtract_in(c, Figure::resident_pages, bytes() / region.page_bytes());
         return true;
     }
 
-    std::size_t purged_bytes() const { return purged_bytes_; }
+    // Lets the blocks go as they are.
+    void let_go() {
+        for (unsigned i = 0; i < count_; i++) claims_[i].first->park(generation_of(claims_[i].before));
+        count_ = 0;
+    }
 
   private:
     struct Claim {
@@ -73,38 +65,75 @@ class Run {
         unsigned pages;
     };
 
-    bool may_begin_;
     std::byte* start_ = nullptr;
     std::byte* end_ = nullptr;
-    std::size_t purged_bytes_ = 0;
     Claim claims_[kVisitsPerTick];
     unsigned count_ = 0;
 };
 
 namespace {
 
-// Notes which pages are empty and adds to the run those that fit and were empty before, or all that are where
-// it is to be done at once. True where pages are left that did not fit.
-bool visit(Slab& first, bool at_once, Run& run) {
-    const unsigned resident = first.resident.get();
-    if (resident == 0 || (first.quiet.get() == 0 && region.empty_pages(first) == 0)) return false;
+// The lowest adjacent ones of a block's pages; none of none.
+unsigned lowest_run(unsigned pages) {
+    if (pages == 0) return 0;
+    const unsigned from = lowest(pages);
+    return (pages >> from & ~((pages >> from) + 1)) << from;
+}
+
+unsigned longest_run(unsigned pages) {
+    unsigned longest = 0;
+    for (unsigned left = pages; left != 0; left &= ~lowest_run(left)) {
+        if (popcount(lowest_run(left)) > popcount(longest)) longest = lowest_run(left);
+    }
+    return longest;
+}
+
+// The walk goes through the block from page `at` on: notes which pages are empty, and adds to the run the
+// next that were empty before, or that are where it is to be done at once. False where the run ends within
+// the block: `at` says where the walk goes on.
+bool walk_block(Slab& first, unsigned& at, bool at_once, Run& run) {
+    if (first.resident.get() == 0 || (first.quiet.get() == 0 && region.empty_pages(first) == 0)) return true;
     const State before = first.state.load(std::memory_order_relaxed);
-    if (!first.become_claimed(region.generation())) return false;
+    if (!first.become_claimed(region.generation())) return true;
     step(Step::purge_claimed);
     const unsigned empty = region.empty_pages(first);
-    const unsigned wanted = at_once ? empty : empty & first.quiet.get();
-    first.quiet.set(static_cast<std::uint8_t>(empty));
-    const unsigned pages = wanted != 0 ? run.fitting(first, wanted) : 0;
+    const unsigned quiet = first.quiet.get();
+    const unsigned wanted = (at_once ? empty : empty & quiet) & ~static_cast<unsigned>(low_bits(at));
+    const bool fits = wanted != 0 && (run.is_empty() || (wanted & 1) != 0);
+    const unsigned pages = fits ? lowest_run(wanted) : 0;
+    const unsigned end = region.pages_per_block(first.size_class.get());
+    if (fits) at = log2_floor(pages) + 1;
+    if (wanted == 0) at = end;
+    // Of those that the walk has not come to stays what was noted.
+    const auto passed = static_cast<unsigned>(low_bits(at));
+    first.quiet.set(static_cast<std::uint8_t>((empty & passed) | (quiet & ~passed)));
+    if (fits) {
+        run.add(first, pages, before);
+    } else {
+        first.park(generation_of(before));
+    }
+    return at == end;
+}
+
+// The same looking back: at once, and a run begins with the most pages of the block that are adjacent.
+void walk_back(Slab& first, Run& run) {
+    if (region.empty_pages(first) == 0) return;
+    const State before = first.state.load(std::memory_order_relaxed);
+    if (!first.become_claimed(region.generation())) return;
+    step(Step::purge_claimed);
+    const unsigned empty = region.empty_pages(first);
+    const unsigned pages = run.is_empty() ? longest_run(empty) : (empty & 1) != 0 ? lowest_run(empty) : 0;
     if (pages != 0) {
         run.add(first, pages, before);
     } else {
         first.park(generation_of(before));
     }
-    return pages != wanted;
 }
 
-void finish(Run& run, std::atomic<bool>& off) {
-    if (!run.finish()) off.store(true, std::memory_order_relaxed);
+// Whether a run would begin in the block, from page `at` on.
+bool has_run(const Slab& first, unsigned at, bool at_once) {
+    const unsigned empty = region.empty_pages(first) & ~static_cast<unsigned>(low_bits(at));
+    return (at_once ? empty : empty & first.quiet.get()) != 0;
 }
 
 }  // namespace
@@ -112,7 +141,8 @@ void finish(Run& run, std::atomic<bool>& off) {
 // Pages that were given back and are soon taken again cost two system calls' worth of time and save nothing:
 // the more of them there are, the longer it is to the next sweep.
 void Reclaim::end_sweep() {
-    sweeps_.fetch_add(1, std::memory_order_relaxed);
+    if (!left_some_) sweeps_.fetch_add(1, std::memory_order_relaxed);
+    left_some_ = false;
     const std::uint64_t purged = stats.get(Figure::pages_purged);
     const std::uint64_t retaken = stats.get(Figure::pages_retaken);
     recently_purged_ = recently_purged_ / 2 + (purged - purged_before_);
@@ -173,25 +203,40 @@ bool Reclaim::find_block() {
     return true;
 }
 
+// Ends the run. False where it was not worth a call.
+bool Reclaim::gives_back(Run& run) {
+    const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
+    if (!is_worth_a_call(run.bytes(), call_bytes_, resident)) {
+        run.let_go();
+        return false;
+    }
+    call_bytes_ -= kBytesPerCall;
+    if (!run.give_back()) off_.store(true, std::memory_order_relaxed);
+    return true;
+}
+
 // Purges what is empty by now of a slab that was being freed into some ticks ago, and of those behind it that
-// this tick's bytes may have reached. The ticks between stand for the sweep between two visits.
-unsigned Reclaim::look_back(Run& run, SlabNumber freed_into, bool purges) {
+// this tick's bytes may have reached. The ticks between stand for the sweep between two visits. A short run
+// is left: the pages beside it are likely to be empty soon.
+unsigned Reclaim::look_back(SlabNumber freed_into, bool purges) {
     const std::size_t resident_pages = stats.get(Figure::resident_pages);
     std::size_t ticks = resident_pages * region.page_bytes() / (kTickBytes * kTrailShare);
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
-    if (!purges || back == 0 || patience_ != 1) return 0;
+    if (!purges || back == 0 || patience_ != 1 || call_bytes_ < kBytesPerCall) return 0;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class.get());
     unsigned visits = 0;
-    for (std::size_t seen = 0; first != nullptr && run.may_grow() && visits < kVisitsPerTick; seen += bytes) {
+    Run run;
+    for (std::size_t seen = 0; first != nullptr && visits < kVisitsPerTick / 2; seen += bytes) {
         if (run.is_empty() ? seen >= kTickBytes : !run.reaches(*first)) break;
         BoundedCall::did(Work::slab_visit);
-        visit(*first, true, run);
+        walk_back(*first, run);
         visits += region.slabs_per_block(first->size_class.get());
         first = region.next_block(*first);
     }
+    if (run.bytes() < kLeastLookBack || !gives_back(run)) run.let_go();
     return visits;
 }
 
@@ -204,11 +249,25 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
     call_bytes_ += bytes;
     visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor);
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
+    walk(look_back(freed_into, purges), purges);
+    end_walk();
+    return true;
+}
+
+// Moves the cursor on, past as many slabs as this tick has left of its visits, and at most to the second run
+// that is worth a call.
+void Reclaim::walk(unsigned visits, bool purges) {
+    Run run;
+    bool may_call = true;
     const bool eager = options.reclaim == Reclaiming::eager;
-    Run run(call_bytes_ >= kBytesPerCall);
-    // By turns, where the cursor waits for a call.
-    unsigned visits = purges ? look_back(run, freed_into, !waits_ || trail_next_ % 2 == 0) : 0;
-    waits_ = false;
+    const auto end_run = [&] {
+        if (run.is_empty()) return;
+        if (gives_back(run)) {
+            may_call = false;
+        } else {
+            left_some_ = true;
+        }
+    };
     while (visits < kVisitsPerTick) {
         BoundedCall::did(Work::slab_visit);
         if (!find_block()) {
@@ -216,40 +275,53 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
             break;
         }
         Slab& first = region.slab_at(class_, index_);
+        if (!run.reaches(first)) end_run();
         // A run goes on past the walk's share, so that one call gives back more.
-        if (visit_bytes_ <= 0 && !run.reaches(first)) break;
-        const std::size_t resident = popcount(first.resident.get()) * region.page_bytes();
-        if (purges && passes_to_sweep_ == 0 && visit(first, eager, run)) {
-            waits_ = true;
-            break;
-        }
+        if (visit_bytes_ <= 0 && run.is_empty()) break;
         const unsigned slabs = region.slabs_per_block(class_);
+        const std::size_t resident = popcount(first.resident.get()) * region.page_bytes();
+        if (purges && passes_to_sweep_ == 0) {
+            // A run that begins late in a tick would be cut short.
+            const bool may_begin = may_call && visits + kLeastRunVisits <= kVisitsPerTick;
+            if (run.is_empty() && !may_begin && has_run(first, page_, eager)) break;
+            if (!walk_block(first, page_, eager, run)) {
+                end_run();
+                visits++;
+                continue;
+            }
+        }
+        page_ = 0;
         index_ += slabs;
         visits += slabs;
         visit_bytes_ -= static_cast<std::int64_t>(resident);
         add_up(first);
     }
-    if (!run.is_empty()) {
-        call_bytes_ -= kBytesPerCall;
-        finish(run, off_);
-    }
-    end_walk();
-    return true;
+    end_run();
 }
 
 template <typename Wanted>
 std::size_t Reclaim::purge(Wanted wanted) {
-    Run run(true);
+    Run run;
+    std::size_t given_bytes = 0;
+    const auto end_run = [&] {
+        if (run.is_empty()) return;
+        const std::size_t bytes = run.bytes();
+        if (off_.load(std::memory_order_relaxed)) return run.let_go();
+        if (!run.give_back()) return off_.store(true, std::memory_order_relaxed);
+        given_bytes += bytes;
+    };
     for (unsigned c = 0; c < kClasses; c++) {
         for (std::uint32_t index = 0; index < region.opened(c); index += region.slabs_per_block(c)) {
             Slab& first = region.slab_at(c, index);
             if (!wanted(first)) continue;
-            while (!off_.load(std::memory_order_relaxed) && visit(first, true, run)) finish(run, off_);
+            if (!run.reaches(first)) end_run();
+            unsigned page = 0;
+            while (!off_.load(std::memory_order_relaxed) && !walk_block(first, page, true, run)) end_run();
         }
     }
-    finish(run, off_);
+    end_run();
     slow_causes = 0;  // not a call for a class
-    return run.purged_bytes();
+    return given_bytes;
 }
 
 std::size_t Reclaim::purge_now() {

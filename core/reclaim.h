@@ -5,9 +5,13 @@
 // freed, a sweep of everything comes late: so each tick also looks back at a slab that was being freed into
 // while the last 1 / kTrailShare of the resident bytes were clocked.
 //
+// Calls that were not needed are saved for what a burst leaves. What is saved goes to long runs of pages
+// first: a run shorter by kShortRunBytes has to leave twice as much. A sweep that passed by a run for want of
+// calls does not count as one.
+//
 //   slabs visited by a tick      <= kVisitsPerTick and one block
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run
-//   system calls by a tick       <= 1
+//   system calls by a tick       <= 2
 //   system calls by all          <= bytes clocked / kBytesPerCall
 //   bytes clocked by a full pass >= kLeastPassBytes
 #pragma once
@@ -21,12 +25,22 @@ inline constexpr std::size_t kSweepFactor = 16;
 inline constexpr unsigned kVisitsPerTick = 64;
 inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
 inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
+inline constexpr unsigned kLeastRunVisits = 8;  // left to a tick that begins a run, so that it can be long
+inline constexpr std::size_t kShortRunBytes = std::size_t{4} << 10;
+inline constexpr std::size_t kLeastLookBack = std::size_t{16} << 10;
 inline constexpr unsigned kTrail = 512;  // ticks that are remembered
 inline constexpr unsigned kTrailShare = 64;
 inline constexpr unsigned kMostPatience = 256;
 // Patience is less where more is at stake: free memory of this much, and of a quarter of all.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
+
+// Whether a run of pages is worth a system call, where so many bytes were clocked and not yet spent on calls:
+// the shorter it is, the more must be left for longer ones.
+constexpr bool is_worth_a_call(std::size_t run_bytes, std::size_t saved_bytes, std::size_t resident_bytes) {
+    const std::size_t length = run_bytes / kShortRunBytes;
+    return saved_bytes >= kBytesPerCall + (length < 64 ? resident_bytes >> length : 0);
+}
 
 class Run;
 
@@ -40,6 +54,9 @@ class Reclaim {
     void tick_or_leave(std::size_t bytes, SlabNumber freed_into) {
         if (!tick(bytes, freed_into)) left_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     }
+
+    // Sweeps completed that gave back every page found empty twice.
+    std::uint64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
 
     // Purges every page that is empty now, or those of one epoch; takes time in proportion to the slabs.
     // Returns the bytes given back.
@@ -57,13 +74,11 @@ class Reclaim {
     void begin_generation() {
         class_ = 0;
         index_ = 0;
-        waits_ = false;
+        page_ = 0;
         in_use_ = {};
         for (SlabNumber& slab : trail_) slab = 0;
         walking_.store(false, std::memory_order_relaxed);
     }
-
-    std::uint64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
 
   private:
     // What a class was found to have, so far in this pass.
@@ -72,7 +87,9 @@ class Reclaim {
         std::size_t live_bytes;
     };
 
-    unsigned look_back(Run& run, SlabNumber freed_into, bool purges);
+    unsigned look_back(SlabNumber freed_into, bool purges);
+    void walk(unsigned visits, bool purges);
+    bool gives_back(Run& run);
     bool find_block();
     void add_up(const Slab& first);
     void end_class();
@@ -90,6 +107,7 @@ class Reclaim {
     std::atomic<std::uint32_t> over_budget_{};  // who walks: a bit for each class
     unsigned class_{};                          // who walks, as all below: where the cursor stands
     std::uint32_t index_{};
+    unsigned page_{};                  // of the block at index_
     InUse in_use_{};                   // of class_
     std::size_t kept_bytes_{};         // free memory of the classes that this pass has seen
     unsigned patience_{1};             // one in so many passes is a sweep, up to kMostPatience
@@ -102,7 +120,7 @@ class Reclaim {
     std::size_t call_bytes_{};         // clocked and not yet spent on system calls
     SlabNumber trail_[kTrail]{};       // slabs that were being freed into at the last ticks
     unsigned trail_next_{};
-    bool waits_{};  // the block at the cursor has pages left to purge, which need a call of their own
+    bool left_some_{};  // this sweep left pages that were not worth a call
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

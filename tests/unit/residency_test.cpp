@@ -42,7 +42,7 @@ class PageHistory {
             const std::vector<bool> present = pages_with_memory(c);
             for (std::size_t page = 0; page < present.size(); page++) {
                 const std::uint64_t since = reclaim.sweeps() - at(c, page).load();
-                if (present[page] && since > longest && !is_noted_as_empty(c, page)) count++;
+                if (present[page] && since > longest) count++;
             }
         }
         return count;
@@ -71,12 +71,6 @@ class PageHistory {
         if (hold_of(first.state.load()) == Hold::current) pages |= first.resident.get();
         const std::size_t start = offset(c, region.slots_of(first)) / region.page_bytes();
         for (; pages != 0; pages &= pages - 1) note_page(c, start + lowest(pages));
-    }
-
-    static bool is_noted_as_empty(unsigned c, std::size_t page) {
-        const auto index = static_cast<std::uint32_t>(page * region.page_bytes() / class_span(c));
-        const Slab& first = region.first_of_block(region.slab_at(c, index));
-        return (first.quiet.get() >> page % region.pages_per_block(c) & 1) != 0;
     }
 
     // By mincore(2), of the pages that core knows.
