@@ -132,8 +132,9 @@ void walk_back(Slab& first, Run& run) {
 
 // Whether a run would begin in the block, from page `at` on.
 bool has_run(const Slab& first, unsigned at, bool at_once) {
-    const unsigned empty = region.empty_pages(first) & ~static_cast<unsigned>(low_bits(at));
-    return (at_once ? empty : empty & first.quiet.get()) != 0;
+    const unsigned noted =
+        (at_once ? first.resident : first.quiet).get() & ~static_cast<unsigned>(low_bits(at));
+    return noted != 0 && (region.empty_pages(first) & noted) != 0;
 }
 
 }  // namespace
