@@ -11,7 +11,7 @@
 namespace tslab {
 
 inline constexpr std::size_t kLeastEpochBytes = std::size_t{16} << 20;
-inline constexpr std::size_t kEpochFactor = 4;
+inline constexpr std::size_t kEpochFactor = 2;
 inline constexpr unsigned kEpochRecords = 1024;  // the last so many epochs are remembered
 inline constexpr unsigned kLabelWords = 5;
 inline constexpr std::size_t kLabelBytes = kLabelWords * sizeof(Word);  // with the final 0
