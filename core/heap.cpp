@@ -281,9 +281,10 @@ void Heap::free_remote(Held held, Heap* own) {
 
 // Puts the slab on its owner's pending stack, unless it is on one.
 void Heap::enqueue_remote(Slab& slab) {
-    const HeapNumber owner = heap_of(slab.home.load(std::memory_order_seq_cst));
+    const HeapNumber owner = heap_of(slab.home.load(std::memory_order_seq_cst));  // pairs with settle_in
     if (owner == 0 || heaps.is_void(owner)) return;
     SlabNumber unqueued = 0;
+    // Pairs with collect: found queued, the collector has yet to look at the owner.
     if (!slab.pending_next.compare_exchange_strong(unqueued, kLastPending, std::memory_order_seq_cst)) {
         return;
     }
@@ -328,7 +329,8 @@ void Heap::fold(Slab& slab) {
         // nothing tells them apart.
         if (freed != valid) stats.add_in(c, Figure::double_frees, popcount(freed & ~valid));
         step(Step::collect_freed);
-        // A second free of one of these slots sees its bit here, or later its live bit gone.
+        // A second free of one of these slots sees its bit here, or later its live bit gone. Acquire as
+        // above; release pairs with free_remote: who finds zero finds the slab unqueued.
         left = slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel) & ~freed;
     } while (left != 0);
     settle(slab, c);

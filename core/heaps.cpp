@@ -82,7 +82,8 @@ bool Heap::relist(std::size_t c) {
 
         State seen = first->state.load(std::memory_order_relaxed);
         if (hold_of(seen) != Hold::parked && generation_of(seen) != now) {
-            first->state.compare_exchange_strong(seen, state_of(Hold::parked, now), std::memory_order_acq_rel,
+            // Acquire pairs with park.
+            first->state.compare_exchange_strong(seen, state_of(Hold::parked, now), std::memory_order_acquire,
                                                  std::memory_order_relaxed);
         }
         for (unsigned k = 0; k < region.slabs_per_block(c); k++) {
@@ -108,7 +109,7 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     slab.live.set(slab.live.get() & ~freed);
     slab.free.set(class_mask(c) & ~slab.live.get());
     slab.room = static_cast<std::uint8_t>(popcount(slab.free.get()));
-    slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel);
+    slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel);  // as in fold: pairs with free_remote
     settle_in(slab, home);
 }
 

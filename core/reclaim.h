@@ -97,6 +97,7 @@ class Reclaim {
     void end_sweep();
     template <typename Wanted>
     std::size_t purge(Wanted wanted);
+    // They pair with each other.
     bool begin_walk() { return !walking_.exchange(true, std::memory_order_acquire); }
     void end_walk() { walking_.store(false, std::memory_order_release); }
 
