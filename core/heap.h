@@ -115,7 +115,7 @@ class alignas(kCacheLine) Bin {
 
     // owner: slots ever taken, or kDue less what it is armed for, 48 bits; bytes of the stack in use, 16 bits
     Shared<std::uint64_t> word_;
-    Shared<std::uint64_t> due_;                        // owner: what is taken in all when the word has kDue
+    Shared<std::uint64_t> due_;                          // owner: what is taken in all when the word has kDue
     alignas(kCacheLine) Held stack_[kStackSlots + 1]{};  // owner; the first is never filled: the end
 };
 
