@@ -12,9 +12,9 @@ class Run {
   public:
     bool is_empty() const { return count_ == 0; }
     std::size_t bytes() const { return static_cast<std::size_t>(end_ - start_); }
-    // Whether the block's first page is the one behind the run's last.
+    // Whether the block's first page is the one behind the run's last, and the run may become longer.
     bool reaches(const Slab& first) const {
-        return !is_empty() && end_ == region.slots_of(first) && count_ < kVisitsPerTick &&
+        return !is_empty() && end_ == region.slots_of(first) && bytes() < kLongRunBytes &&
                first.size_class.get() == claims_[0].first->size_class.get();
     }
 
@@ -67,7 +67,7 @@ class Run {
 
     std::byte* start_ = nullptr;
     std::byte* end_ = nullptr;
-    Claim claims_[kVisitsPerTick];
+    Claim claims_[kLongRunBytes >> 12];  // each is of a page at least, and that of 4 KiB
     unsigned count_ = 0;
 };
 
@@ -250,16 +250,17 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
     call_bytes_ += bytes;
     visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor);
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
-    walk(look_back(freed_into, purges), purges);
+    const std::size_t saved = call_bytes_;
+    const unsigned visits = look_back(freed_into, purges);
+    walk(visits, purges, call_bytes_ == saved);
     end_walk();
     return true;
 }
 
-// Moves the cursor on, past as many slabs as this tick has left of its visits, and at most to the second run
-// that is worth a call.
-void Reclaim::walk(unsigned visits, bool purges) {
+// Moves the cursor on, past as many slabs as this tick has left of its visits, and at most to the first run
+// that is worth a call which it may not make any more.
+void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
     Run run;
-    bool may_call = true;
     const bool eager = options.reclaim == Reclaiming::eager;
     const auto end_run = [&] {
         if (run.is_empty()) return;
