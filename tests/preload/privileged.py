@@ -40,7 +40,7 @@ def libunwind():
 
 def build_root(root, library, program):
     unwind = libunwind()
-    files = {*libraries(program), *libraries(unwind), unwind}
+    files = {*libraries(program), *libraries(library), *libraries(unwind), unwind}
     libc = next(file for file in files if os.path.basename(file) == "libc.so.6")
     for file in files:
         os.makedirs(root + os.path.dirname(file), exist_ok=True)
