@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +121,12 @@ int open_file(const char* path) {
 }
 
 void close_file(int file) { call(SYS_close, file); }
+
+unsigned long pipe_of(int file) {
+    struct stat found {};
+    if (call(SYS_fstat, file, address(&found)) != 0 || !S_ISFIFO(found.st_mode)) return 0;
+    return found.st_ino;
+}
 
 bool write_file(int file, const char* text, std::size_t bytes) {
     while (bytes > 0) {

@@ -68,6 +68,9 @@ void remove_file(const char* path);
 const std::byte* map_file(const char* path, std::size_t& bytes);
 void unmap_file(const std::byte* content, std::size_t bytes);
 
+// What tells the pipe that this file is an end of from other pipes; 0 where it is no pipe, or not open.
+unsigned long pipe_of(int file);
+
 int append_to_file(const char* path);  // open(2), made with 0644
 void make_folder(const char* path);
 

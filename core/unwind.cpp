@@ -18,6 +18,11 @@ constexpr unsigned long kWaitMicroseconds = 500;
 }  // namespace
 
 bool Unwinder::start(const void* own, const void* own_end) {
+    // A new file has the lowest number that is free: the pipe's ends get the two that these two had.
+    const int read_end = os::open_file("/");
+    const int write_end = os::open_file("/");
+    os::close_file(write_end);
+    os::close_file(read_end);
     void* const library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) return false;
     void* const found = dlsym(library, "unw_backtrace");
@@ -26,7 +31,17 @@ bool Unwinder::start(const void* own, const void* own_end) {
     own_end_ = reinterpret_cast<std::uintptr_t>(own_end);
     backtrace_ = reinterpret_cast<int (*)(void**, int)>(found);
     std::uintptr_t frames[kMostFrames];
-    return take(frames, kMostFrames) > 0;
+    if (take(frames, kMostFrames) == 0) return false;
+    const unsigned long pipe = os::pipe_of(read_end);
+    if (pipe != os::pipe_of(write_end)) return true;
+    read_end_ = read_end;
+    write_end_ = write_end;
+    pipe_ = pipe;
+    return true;
+}
+
+bool Unwinder::pipe_is_kept() const {
+    return pipe_ == 0 || (os::pipe_of(read_end_) == pipe_ && os::pipe_of(write_end_) == pipe_);
 }
 
 unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
@@ -34,7 +49,7 @@ unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
     taking_.fetch_add(1, std::memory_order_seq_cst);
     int count = 0;
     void* all[kMostFrames];
-    if (pauses_.load(std::memory_order_seq_cst) == 0) {
+    if (pauses_.load(std::memory_order_seq_cst) == 0 && pipe_is_kept()) {
         const int error = errno;
         count = backtrace_(all, kMostFrames);
         errno = error;

@@ -24,9 +24,16 @@ class Unwinder {
     void resume_in_child();
 
   private:
+    // libunwind probes memory by a pipe that it holds open, and trusts its ends' numbers: where a program has
+    // closed all files and opened others, it would read from and write to those. False there.
+    bool pipe_is_kept() const;
+
     int (*backtrace_)(void** frames, int most) = nullptr;  // fixed
     std::uintptr_t own_ = 0;                               // fixed
     std::uintptr_t own_end_ = 0;                           // fixed
+    int read_end_ = -1;                                    // fixed
+    int write_end_ = -1;                                   // fixed
+    unsigned long pipe_ = 0;                               // fixed: 0 where libunwind made none at the start
     std::atomic<unsigned> taking_{};                       // any: stacks being taken now
     std::atomic<unsigned> pauses_{};                       // any: forks under way, or one where it is off
 };
