@@ -28,9 +28,11 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; } .comment { 
 
 std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
+    if (!file) fail_with_errno(path, errno);
+    if (std::filesystem::is_directory(path)) fail_with_errno(path, EISDIR);
     std::ostringstream text;
-    if (!file || std::filesystem::is_directory(path) || !(text << file.rdbuf()))
-        fail_with_errno(path, errno != 0 ? errno : EIO);
+    if (file.peek() == std::ifstream::traits_type::eof()) throw Failure(path + " is empty");
+    if (!(text << file.rdbuf())) fail_with_errno(path, EIO);
     return text.str();
 }
 

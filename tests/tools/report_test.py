@@ -138,6 +138,8 @@ class Report(unittest.TestCase):
         path = self.file("short.csv", "driver,case,metric,value,unit\na,b\n")
         self.assertIn("short.csv:2: 2 cells", run("report", path, "-o", self.page, status=1)[1])
         self.assertIn("No such file", run("report", "/nowhere.csv", "-o", self.page, status=1)[1])
+        self.assertIn("Is a directory", run("report", self.scratch.name, "-o", self.page, status=1)[1])
+        self.assertIn("is empty", run("report", self.file("e.csv", ""), "-o", self.page, status=1)[1])
         self.assertFalse(os.path.exists(self.page))
         self.assertIn("No such file", run("report", self.file("d.csv", DRIVER), "-o", "/nowhere/x.html", status=1)[1])
         run("report", path, status=2)
