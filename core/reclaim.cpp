@@ -264,9 +264,11 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
     const bool eager = options.reclaim == Reclaiming::eager;
     const auto end_run = [&] {
         if (run.is_empty()) return;
-        if (gives_back(run)) {
+        // Where no call is left, pages came free behind the look that found no run to begin.
+        if (may_call && gives_back(run)) {
             may_call = false;
         } else {
+            run.let_go();
             left_some_ = true;
         }
     };

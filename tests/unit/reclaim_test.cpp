@@ -5,6 +5,29 @@
 using namespace tslab;
 using namespace tslab::test;
 
+namespace {
+
+constexpr std::size_t kClass = class_of(256);
+
+template <typename Work>
+void for_each_block(Work work) {
+    for (std::uint32_t i = 0; i < region.opened(kClass); i += region.slabs_per_block(kClass))
+        work(region.slab_at(kClass, i));
+}
+
+// As another thread would that frees what is on it.
+void empty_first_page(Slab& first) {
+    for (unsigned i = 0; i < region.slabs_per_block(kClass); i++) {
+        Slab& slab = (&first)[i];
+        for (Word left = slab.live_slots() & region.slots_on(kClass, 1); left != 0; left &= left - 1) {
+            std::byte* const slot = region.slots_of(slab) + lowest(left) * class_size(kClass);
+            Heap::free_remote(Held::make(slot, slab, lowest(left)), nullptr);
+        }
+    }
+}
+
+}  // namespace
+
 TEST_CASE("trim leaves the pages that hold something, and what they hold", "[reclaim]") {
     start_core();
     for (const std::size_t bytes : {16u, 48u, 64u, 112u, 200u, 300u, 768u}) {
@@ -68,6 +91,35 @@ TEST_CASE("what a sleeping thread's remote frees left is given back by others", 
     CHECK(resident_by_kernel() < peak / 10);
     over = true;
     sleeper.join();
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a tick makes one call, however many pages come free while it looks", "[reclaim]") {
+    start_core();
+    auto slots = get_many(20000, 256);
+    // Pages that were empty at the last visit, and hold objects now.
+    for_each_block([](Slab& first) {
+        if (hold_of(first.state.load()) == Hold::parked) first.quiet.set(first.resident.get() & 1);
+    });
+    step_hook = [](Step at) {
+        if (at != Step::purge_claimed) return;
+        for_each_block([](Slab& first) {
+            if (hold_of(first.state.load()) == Hold::claimed) empty_first_page(first);
+        });
+    };
+    const auto before = figure(Figure::purge_calls);
+    for (int i = 0; i < 2000; i++) {
+        const auto calls = figure(Figure::purge_calls);
+        reclaim.tick(std::size_t{4} << 20, 0);
+        REQUIRE(figure(Figure::purge_calls) - calls <= 1);
+    }
+    step_hook = nullptr;
+    CHECK(figure(Figure::purge_calls) > before + 1);
+    for (void* slot : slots) {
+        if (usable_bytes(slot) != 0) put(slot);
+    }
+    own_heap().collect(100000);
+    CHECK(own_heap().is_valid());
     CHECK(live_slots() == 0);
 }
 
