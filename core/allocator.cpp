@@ -56,6 +56,7 @@ Heap* attach_thread() {
     this_thread.heap = heap;
     heap->begin();
     pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
+    heap->put_in_force(heap->in_force());   // and which may have hidden the bins
     return heap;
 }
 

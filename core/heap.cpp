@@ -167,6 +167,7 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
 
     slab.free.set(slab.free.get() & ~batch);
     const unsigned count = popcount(batch);
+    TSLAB_ASSERT(bin.held() + count <= kStackSlots);
     slab.room = static_cast<std::uint8_t>(slab.room - count);
     TSLAB_ASSERT(slab.owner_words_agree());
     step(Step::take_free);
