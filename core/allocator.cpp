@@ -250,12 +250,14 @@ TSLAB_COLD void free_marked(void* pointer, Slab& slab) {
     if (timed) slab.marks.fetch_sub(1, std::memory_order_relaxed);
     const bool owned = this_thread.heap != nullptr &&
                        heap_of(slab.home.load(std::memory_order_relaxed)) == this_thread.heap->number();
-    // Without the mark the free takes the way it would have taken. While an object is marked the slab has one
-    // that is live, and so stays this thread's.
+    // Without the mark the free takes the way it would have taken. Where another object is marked, the slab
+    // has one that is live, or freed and not yet collected, and so stays this thread's; elsewhere this free
+    // may be the one that makes it another's.
+    const bool stays_marked = owned && slab.marks.load(std::memory_order_relaxed) != 0;
     if (owned) slab.home.store(slab.unmarked_home(), std::memory_order_relaxed);
     timed ? free_timed(pointer) : free_unmarked(pointer);
-    if (owned && slab.marks.load(std::memory_order_relaxed) != 0)
-        slab.home.store(slab.unmarked_home() | kMarked, std::memory_order_relaxed);
+    step(Step::marked_freed);
+    if (stays_marked) slab.home.store(slab.unmarked_home() | kMarked, std::memory_order_relaxed);
 }
 
 }  // namespace

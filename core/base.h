@@ -33,6 +33,7 @@ enum class Step {
     purge_claimed,       // block claimed by the purger, words not yet read
     purge_advised,       // pages given back, not yet noted
     abandon_emptied,     // stacks emptied, heap not yet up for adoption
+    marked_freed,        // slot of a marked slab free, the slab's home without the mark
 };
 
 #ifdef TSLAB_STEPS

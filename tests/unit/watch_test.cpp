@@ -1,5 +1,6 @@
 #include "core/watch.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/options.h"
@@ -122,4 +123,38 @@ TEST_CASE("a marked object's slab is nobody's home, keeps its mark where it move
     CHECK(heap_of(slab.home.load()) == 1234);
     CHECK(domain_of(slab.home.load()) == 5);
     CHECK(epoch_of(slab.home.load()) == 78);
+}
+
+TEST_CASE("a slab that a marked object's free made another thread's is left to that thread", "[watch]") {
+    start_core();
+    std::vector<void*> slots = get_many(1000, 256);
+    static Slab* slab;
+    static void* others;
+    static Home others_home;
+    slab = &region.first_of_block(slab_of(slots[500]));
+    epochs.advance();
+    own_heap().renew();
+    const auto one = std::find_if(slots.begin(), slots.end(), [](void* at) { return &slab_of(at) == slab; });
+    void* const last = *one;
+    slots.erase(one);
+    put_all(slots);
+    REQUIRE(popcount(slab->live_slots()) == 1);
+    slab->home.store(slab->home.load() | kMarked);
+    step_hook = [](Step at) {
+        if (at != Step::marked_freed) return;
+        step_hook = nullptr;
+        elsewhere([] {
+            others = get(256);
+            slab_of(others).marks.store(1);  // as in the middle of marking it
+            others_home = slab->home.load();
+        });
+    };
+    put(last);
+    step_hook = nullptr;
+    REQUIRE(others != nullptr);
+    REQUIRE(&slab_of(others) == slab);
+    CHECK(slab->home.load() == others_home);
+    slab->marks.store(0);
+    put(others);
+    CHECK(own_heap().is_valid());
 }
