@@ -34,6 +34,7 @@ enum class Step {
     purge_advised,       // pages given back, not yet noted
     abandon_emptied,     // stacks emptied, heap not yet up for adoption
     marked_freed,        // slot of a marked slab free, the slab's home without the mark
+    arm_due_set,         // due_ written, the word not yet armed for it
 };
 
 #ifdef TSLAB_STEPS
@@ -127,6 +128,9 @@ class Shared {
   public:
     TSLAB_HOT T get() const { return value_.load(std::memory_order_relaxed); }
     TSLAB_HOT void set(T value) { value_.store(value, std::memory_order_relaxed); }
+    // Who gets it so sees what was set before it was set so.
+    T get_acquire() const { return value_.load(std::memory_order_acquire); }
+    void set_release(T value) { value_.store(value, std::memory_order_release); }
 
   private:
     std::atomic<T> value_{};

@@ -74,19 +74,24 @@ class alignas(kCacheLine) Bin {
     // The slots on the stack, the first one in first; i < held().
     Held held_at(unsigned i) const { return stack_[i + 1]; }
 
-    // Slots ever taken. Who asks while another thread arms the bin may see as many too many as it is armed
-    // for.
+    // Slots ever taken. Any thread.
     std::uint64_t taken() const {
-        const std::uint64_t count = word_.get() >> 16;
-        return count < kArmed ? count : due_.get() - (kDue - count);
+        for (;;) {
+            // Pairs with arm: who sees that it is due later sees the word without the arming before.
+            const std::uint64_t due = due_.get_acquire();
+            const std::uint64_t count = word_.get_acquire() >> 16;
+            if (count < kArmed) return count;
+            if (due_.get() == due) return due - (kDue - count);
+        }
     }
 
     // Lets so many takes succeed; then take() answers null until this is called again.
     void arm(std::uint32_t takes) {
-        due_.set(taken() + takes);
-        std::atomic_signal_fence(
-            std::memory_order_release);  // for reports from this thread's signal handlers
-        word_.set((kDue - takes) << 16 | bytes_in_use(word_.get()));
+        const std::uint64_t count = taken();
+        word_.set(count << 16 | bytes_in_use(word_.get()));
+        due_.set_release(count + takes);  // pairs with taken, as the word below
+        step(Step::arm_due_set);
+        word_.set_release((kDue - takes) << 16 | bytes_in_use(word_.get()));
     }
     bool is_armed() const { return word_.get() >> 16 >= kArmed; }
     bool is_due() const { return word_.get() >> 16 == kDue; }

@@ -90,6 +90,24 @@ TEST_CASE("each request is sampled by its own bytes, and timing does not change 
     options.latency = latency_before;
 }
 
+TEST_CASE("what is taken is told exactly while the bin is being armed", "[watch]") {
+    static Pair pair;
+    static std::uint64_t told;
+    for (const std::uint32_t takes : {1u, 3u, 100u}) {
+        const std::uint64_t before = pair.bin.taken();
+        told = ~std::uint64_t{0};
+        step_hook = [](Step at) {
+            if (at == Step::arm_due_set) told = pair.bin.taken();
+        };
+        pair.bin.arm(takes);
+        step_hook = nullptr;
+        CHECK(told == before);
+        REQUIRE(pair.take());
+        CHECK(pair.bin.taken() == before + 1);
+        pair.put();
+    }
+}
+
 TEST_CASE("a slab whose marks are gone is its thread's home again after one free", "[watch]") {
     start_core();
     void* const first = get(200);
