@@ -169,12 +169,14 @@ TSLAB_COLD void take_sample(const void* slot, std::size_t bytes) {
 }
 
 // A request whose bin has refused it, or has no slot, or is not known.
-TSLAB_COLD void* allocate_watched(std::size_t bytes) {
+TSLAB_COLD void* allocate_watched(std::size_t bytes, bool is_timed) {
     Heap* const heap = thread_heap();
     if (heap == nullptr) return allocate_unwatched(bytes);
     const std::size_t c = class_of(bytes);
     const Watch::Found found = watch.look_at(heap->bin(c), c, bytes);
+    const std::uint64_t before = is_timed ? read_ticks() : 0;
     void* const slot = allocate_any(bytes);
+    if (is_timed && slot != nullptr) latency.add(Timed::malloc, read_ticks() - before);
     if (slot == nullptr || watch.busy) return slot;
     if (found.glance) {
         if (void (*const report)() = after_tick.load(std::memory_order_relaxed)) report();
@@ -189,14 +191,14 @@ TSLAB_COLD void* allocate_watched(std::size_t bytes) {
 }
 
 // The thread's bins have been hidden for this request. Where it turns out to be one to be looked at itself,
-// it is not timed.
+// what it takes apart from that is timed: where every call is to be, all are.
 TSLAB_COLD void* allocate_timed(std::size_t bytes) {
     Heap& heap = *this_thread.heap;
     heap.put_in_force(heap.in_force());
     Bin& bin = heap.bin(class_of(bytes));
     const std::uint64_t before = read_ticks();
     void* slot = allocate(bytes);
-    if (slot == nullptr && bin.is_due()) return allocate_watched(bytes);
+    if (slot == nullptr && bin.is_due()) return allocate_watched(bytes, true);
     if (slot == nullptr) slot = allocate_unwatched(bytes);
     const std::uint64_t between = read_ticks() - before;
     if (slot != nullptr) latency.add(Timed::malloc, between);
@@ -220,7 +222,7 @@ void start_watching(const void* own, const void* own_end) {
 void* allocate_slow(std::size_t bytes) {
     if (!watching.load(std::memory_order_acquire))
         return allocate_unwatched(bytes);  // pairs with start_watching
-    return this_thread.is_hidden() ? allocate_timed(bytes) : allocate_watched(bytes);
+    return this_thread.is_hidden() ? allocate_timed(bytes) : allocate_watched(bytes, false);
 }
 
 namespace {
