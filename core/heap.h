@@ -49,6 +49,7 @@ class alignas(kCacheLine) Bin {
         const Held held = at(word);
         if (held.slot == nullptr) return nullptr;
         word += kOneTaken - sizeof(Held);
+        // An armed bin counts up to kDue: the take after that reaches the sign.
         if (static_cast<std::int64_t>(word) < 0) return nullptr;
         word_.set(word);
         Shared<Word>& live = held.slab().live;

@@ -204,13 +204,10 @@ bool Reclaim::find_block() {
     return true;
 }
 
-// Ends the run. False where it was not worth a call.
+// Ends the run. False, with the run as it was, where it is not worth a call.
 bool Reclaim::gives_back(Run& run) {
     const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
-    if (!is_worth_a_call(run.bytes(), call_bytes_, resident)) {
-        run.let_go();
-        return false;
-    }
+    if (!is_worth_a_call(run.bytes(), call_bytes_, resident)) return false;
     call_bytes_ -= kBytesPerCall;
     if (!run.give_back()) off_.store(true, std::memory_order_relaxed);
     return true;

@@ -54,6 +54,7 @@ void Watch::draw_timing(Bin& bin) {
 void Watch::arm(Bin& bin, std::size_t c) {
     if (bin.is_armed()) return;
     if (random_ == 0) {
+        // The first numbers of a xorshift resemble its seed, and those of threads each other.
         for (unsigned i = 0; i < 4; i++) next_random();
     }
     draw_sample(bin, c);
