@@ -54,7 +54,7 @@ Word ready_slots(const Slab& slab, std::size_t c) {
     const unsigned all_pages = static_cast<unsigned>(low_bits(region.pages_per_block(c)));
     const unsigned resident = region.first_of_block(slab).resident.get();
     const Word ready = resident == all_pages ? free : free & ~region.slots_on(c, all_pages & ~resident);
-    if (all_pages == 1 || ready == 0) return ready;
+    if (ready == 0 || !region.may_fill_page(c, popcount(free))) return ready;
     const unsigned empty = all_pages & ~region.pages_under(c, class_mask(c) & ~free);
     const Word packed = empty == 0 ? ready : ready & ~region.slots_on(c, empty);
     return packed != 0 ? packed : ready;

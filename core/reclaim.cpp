@@ -170,9 +170,9 @@ void Reclaim::end_pass() {
 }
 
 void Reclaim::end_class() {
-    const bool any = in_use_.resident_bytes > in_use_.live_bytes;
-    const std::size_t kept = any ? in_use_.resident_bytes - in_use_.live_bytes : 0;
-    const std::size_t budget = in_use_.live_bytes / 100 * options.budget.value;
+    const bool any = in_use_.resident_bytes > in_use_.used_bytes;
+    const std::size_t kept = any ? in_use_.resident_bytes - in_use_.used_bytes : 0;
+    const std::size_t budget = in_use_.used_bytes / 100 * options.budget.value;
     const std::uint32_t mask = std::uint32_t{1} << class_;
     kept_bytes_ += kept;
     const std::uint32_t seen = over_budget_.load(std::memory_order_relaxed);
@@ -185,7 +185,7 @@ void Reclaim::add_up(const Slab& first) {
     if (resident == 0) return;
     in_use_.resident_bytes += popcount(resident) * region.page_bytes();
     for (unsigned i = 0; i < region.slabs_per_block(class_); i++) {
-        in_use_.live_bytes += (&first)[i].live_objects() * class_size(class_);
+        in_use_.used_bytes += (class_slots(class_) - popcount((&first)[i].unused())) * class_size(class_);
     }
 }
 

@@ -85,7 +85,7 @@ class Reclaim {
     // What a class was found to have, so far in this pass.
     struct InUse {
         std::size_t resident_bytes;
-        std::size_t live_bytes;
+        std::size_t used_bytes;  // of slots that are live or held
     };
 
     unsigned look_back(SlabNumber freed_into, bool purges);

@@ -146,10 +146,13 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
         cut.inverse = class_inverse(c);
         cut.offset_mask = static_cast<std::uint32_t>(class_span(c) - 1);
         cut.span_shift = static_cast<std::uint8_t>(span_shift(c));
+        fewest_on_page_[c] = static_cast<std::uint8_t>(class_slots(c));
         for (unsigned page = 0; page < pages_per_block(c); page++) {
             const std::size_t from = page << page_shift_;
             page_slots_[c][page] =
                 span_shift(c) <= page_shift_ ? class_mask(c) : slots_between(c, from, from + page_bytes);
+            const unsigned slots_there = popcount(page_slots_[c][page]);
+            if (slots_there < fewest_on_page_[c]) fewest_on_page_[c] = static_cast<std::uint8_t>(slots_there);
         }
         at += descriptor_bytes(c, range);
     }
@@ -200,6 +203,7 @@ unsigned Region::empty_pages(const Slab& first) const {
     const std::size_t c = first.size_class.get();
     Word needed = 0;
     for (unsigned i = 0; i < slabs_per_block(c); i++) needed |= class_mask(c) & ~(&first)[i].unused();
+    if (!may_fill_page(c, class_slots(c) - popcount(needed))) return 0;
     return first.resident.get() & ~pages_under(c, needed);
 }
 

@@ -146,6 +146,8 @@ class Region {
     // round.
     Word slots_on(std::size_t c, unsigned pages) const;
     unsigned pages_under(std::size_t c, Word slots) const;
+    // Whether so many slots may be all that lie on a page.
+    bool may_fill_page(std::size_t c, unsigned slots) const { return slots >= fewest_on_page_[c]; }
 
     // Of a block's pages with memory, those without a live or held slot. May miss some that come free now.
     unsigned empty_pages(const Slab& first) const;
@@ -221,6 +223,7 @@ class Region {
     unsigned page_shift_ = 12;
     Slab* slabs_ = nullptr;
     Word page_slots_[kClasses][8]{};
+    std::uint8_t fewest_on_page_[kClasses]{};
     Prefix heaps_;
     Prefix domains_;
     std::size_t reserved_bytes_ = 0;
