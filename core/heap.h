@@ -32,15 +32,16 @@ struct Held {
     std::byte* slot;
     LiveSlots::Flag* live;
 
-    Slab& slab() const { return *reinterpret_cast<Slab*>(address() & ~(sizeof(Slab) - 1)); }
-    unsigned number() const { return static_cast<unsigned>(address() % sizeof(Slab) - offsetof(Slab, live)); }
+    Slab& slab() const { return *reinterpret_cast<Slab*>(flag_address() & ~(sizeof(Slab) - 1)); }
+    unsigned number() const { return flag_address() % 64; }
     Word mask() const { return bit(number()); }
     bool is_live() const { return slab().is_live(number()); }
     static Held make(std::byte* slot, Slab& slab, unsigned number) { return {slot, &slab.live[number]}; }
 
   private:
-    std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(live); }
+    std::uintptr_t flag_address() const { return reinterpret_cast<std::uintptr_t>(live); }
 };
+static_assert(offsetof(Slab, live) % 64 == 0);
 
 // What a heap keeps for one size class. A zeroed bin is an empty one.
 class alignas(kCacheLine) Bin {
