@@ -227,7 +227,7 @@ void* allocate_slow(std::size_t bytes) {
 
 namespace {
 
-bool is_live(const Place& place) { return place.exact && place.slab->is_live(place.slot); }
+bool is_live(const Place& place) { return place.exact && (place.slab->live_slots() & place.mask()) != 0; }
 
 // Of a place that is not live: whether it is a slot at all, not the end of a slab that no slot fills.
 bool is_slot(const Place& place) { return place.exact && place.slot < class_slots(place.size_class); }

@@ -42,18 +42,20 @@ TSLAB_HOT void* allocate(std::size_t bytes) {
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
 // owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where it is not as simple as a
-// push on the thread's stack: ask free_in_slab with what the pointer was found to name; one without a
-// flag is no slot.
+// push on the thread's stack: ask free_in_slab with what the pointer was found to name; a tag of 0 is no
+// slot's.
 TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     const Place place = region.locate(pointer);
-    held = {static_cast<std::byte*>(pointer), nullptr};
+    held = {static_cast<std::byte*>(pointer), 0};
     if (!place.exact) return false;
     Slab& slab = *place.slab;
     held = Held::make(held.slot, slab, place.slot);
+    const Word live = slab.live.get();
+    const Word remote = slab.remote_free.load(std::memory_order_relaxed);
     if (slab.home.load(std::memory_order_relaxed) != this_thread.home) return false;
-    if (!slab.is_live(place.slot)) return false;
+    if ((live >> place.slot & 1) == 0 || (remote >> place.slot & 1) != 0) return false;
     if (!this_thread.bins[place.size_class].push(held)) return false;
-    held.live->set(0);
+    slab.live.set(live & ~place.mask());
     return true;
 }
 
@@ -71,7 +73,7 @@ TSLAB_HOT void give_back(Held held) {
 // What free_owned left undone. False, with nothing done, where the slot is not live or its slab has marks:
 // ask free_owned_slow.
 TSLAB_HOT bool free_in_slab(Held held) {
-    if (held.live == nullptr || !held.is_live()) return false;
+    if (held.tag == 0 || !held.is_live()) return false;
     const Slab& slab = held.slab();
     if (slab.marks.load(std::memory_order_relaxed) != 0 || slab.is_marked()) return false;
     give_back(held);

@@ -214,7 +214,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         Slab& slab = (&first)[i];
         const Word strayed = slab.remote_free.exchange(0, std::memory_order_relaxed);
         stats.add_in(c, Figure::double_frees, popcount(strayed));
-        slab.live.clear(~Word{0});
+        slab.live.set(0);
         slab.free.set(class_mask(c));
         slab.room = static_cast<std::uint8_t>(class_slots(c));
         slab.listed = 0;
@@ -241,7 +241,7 @@ void Heap::free_slow(Held held) {
     const BoundedCall call;
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
-    held.live->set(0);
+    slab.live.set(slab.live.get() & ~held.mask());
     slab.free.set(slab.free.get() | held.mask());
     const unsigned room = ++slab.room;
     // Most slots are neither the first nor the last that their slab gets back, nor one that moves it to the
@@ -258,7 +258,7 @@ void Heap::free_remote(Held held, Heap* own) {
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
     const Word mask = held.mask();
-    if (held.live->get() == 0) return report_misuse(Misuse::double_free, c, held.slot);
+    if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_tested);
     // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with settle_in. Its release
     // pairs with fold and with unused: this thread has done with the object.
@@ -324,13 +324,13 @@ void Heap::fold(Slab& slab) {
         const Word freed = slab.remote_free.load(std::memory_order_acquire);  // pairs with free_remote
         const Word valid = freed & slab.live.get();
         slab.free.set(slab.free.get() | valid);
-        slab.live.clear(valid);
+        slab.live.set(slab.live.get() & ~valid);
         slab.room = static_cast<std::uint8_t>(slab.room + popcount(valid));
         // Two that raced. Where the slot was taken again in between, the second has freed its new object:
         // nothing tells them apart.
         if (freed != valid) stats.add_in(c, Figure::double_frees, popcount(freed & ~valid));
         step(Step::collect_freed);
-        // A second free of one of these slots sees its bit here, or later its live flag gone. Acquire as
+        // A second free of one of these slots sees its bit here, or later its live bit gone. Acquire as
         // above; release pairs with free_remote: who finds zero finds the slab unqueued.
         left = slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel) & ~freed;
     } while (left != 0);

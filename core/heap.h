@@ -2,7 +2,7 @@
 // remote_free and queue the slab here.
 //
 //   a slab is listed  =>  owned, not current, room >= offer_at(class)
-//   a bin's stack     holds only slots whose live flag and free bit are clear
+//   a bin's stack     holds only slots whose live bit and free bit are clear
 //   an open slab      is one whose home is its bins': young objects share slabs with young ones
 //
 // Where the next slots come from, in order: the current slab and other open ones, as far as they have memory;
@@ -27,21 +27,18 @@ inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked ch
 inline constexpr unsigned kLists = 5;
 constexpr unsigned closed_list(unsigned room) { return 1u + (room > 8) + (room > 16) + (room > 32); }
 
-// A held slot: its address, and that of its live flag, which tells its slab and its number there.
+// A held slot: its address, and its slab's address with the slot's number in the low six bits.
 struct Held {
     std::byte* slot;
-    LiveSlots::Flag* live;
+    std::uintptr_t tag;
 
-    Slab& slab() const { return *reinterpret_cast<Slab*>(flag_address() & ~(sizeof(Slab) - 1)); }
-    unsigned number() const { return flag_address() % 64; }
-    Word mask() const { return bit(number()); }
-    bool is_live() const { return slab().is_live(number()); }
-    static Held make(std::byte* slot, Slab& slab, unsigned number) { return {slot, &slab.live[number]}; }
-
-  private:
-    std::uintptr_t flag_address() const { return reinterpret_cast<std::uintptr_t>(live); }
+    Slab& slab() const { return *reinterpret_cast<Slab*>(tag & ~std::uintptr_t{kCacheLine - 1}); }
+    Word mask() const { return bit(static_cast<unsigned>(tag)); }
+    bool is_live() const { return (slab().live_slots() & mask()) != 0; }
+    static Held make(std::byte* slot, Slab& slab, unsigned number) {
+        return {slot, reinterpret_cast<std::uintptr_t>(&slab) | number};
+    }
 };
-static_assert(offsetof(Slab, live) % 64 == 0);
 
 // What a heap keeps for one size class. A zeroed bin is an empty one.
 class alignas(kCacheLine) Bin {
@@ -55,7 +52,8 @@ class alignas(kCacheLine) Bin {
         // An armed bin counts up to kDue: the take after that reaches the sign.
         if (static_cast<std::int64_t>(word) < 0) return nullptr;
         word_.set(word);
-        held.live->set(1);
+        Shared<Word>& live = held.slab().live;
+        live.set(live.get() | held.mask());
         return held.slot;
     }
 

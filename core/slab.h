@@ -43,36 +43,6 @@ constexpr State state_of(Hold hold, std::uint32_t generation) {
 constexpr Hold hold_of(State state) { return static_cast<Hold>(state & 3); }
 constexpr std::uint32_t generation_of(State state) { return state >> 2; }
 
-// The slots of a slab that the program has: a byte each, of 0 or 1. A malloc sets one and a free clears one
-// without reading what stands beside it; were they bits of a word, each call would wait for the last one that
-// changed the word, and for the address it changed.
-class LiveSlots {
-  public:
-    using Flag = Shared<std::uint8_t>;
-
-    Flag& operator[](unsigned slot) { return flags_[slot]; }
-    bool has(unsigned slot) const { return flags_[slot].get() != 0; }
-
-    // All of them, a bit for each, read eight at a time.
-    Word get() const {
-        Word slots = 0;
-        for (unsigned i = 0; i < 64; i += 8) slots |= ((eight_from(i) * 0x0102040810204080) >> 56) << i;
-        return slots;
-    }
-    // Owner.
-    void clear(Word slots) {
-        for (; slots != 0; slots &= slots - 1) flags_[lowest(slots)].set(0);
-    }
-
-  private:
-    using EightFlags [[gnu::may_alias]] = Word;
-    Word eight_from(unsigned slot) const {
-        return __atomic_load_n(reinterpret_cast<const EightFlags*>(flags_ + slot), __ATOMIC_RELAXED);
-    }
-
-    Flag flags_[64];
-};
-
 // Slabs are known by number; 0 is none, so that zeroed memory is an empty list.
 using SlabNumber = std::uint32_t;
 
@@ -84,7 +54,8 @@ inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
 //
 // Each slot is free, held (on its heap's stack) or live. The equations hold between a heap's operations;
 // while one is under way `free` may lack slots, never have too many.
-struct alignas(2 * kCacheLine) Slab {
+struct alignas(kCacheLine) Slab {
+    Shared<Word> live;                       // owner: slots the program has
     std::atomic<Word> remote_free{};         // any: live slots that other threads have freed
     std::atomic<Home> home{};                // owner; its heap does not change while a slot is live
     Shared<Word> free;                       // owner: slots ready to be taken
@@ -92,15 +63,14 @@ struct alignas(2 * kCacheLine) Slab {
     std::atomic<SlabNumber> pending_next{};  // whoever put the slab on the pending stack, then its owner
     Shared<SlabNumber> next;                 // owner: in a bin's list; in a pool, whoever pushed it
     SlabNumber previous{};                   // owner: in a bin's list
-    Shared<std::uint32_t> generation;    // owner or whoever releases: the fork generation it was listed in
-    Shared<std::uint8_t> size_class;     // fixed once opened
-    std::uint8_t room{};                 // owner
-    std::uint8_t listed{};               // owner: 1 + which of its bin's lists it is in; 0 for none
-    Shared<std::uint8_t> resident;       // holder of the state: the block's pages that may have memory
-    bool purged{};                       // holder of the state: pages of the block went back before
-    Shared<std::uint8_t> quiet;          // holder of the state: those without an object at the last visit
-    std::atomic<std::uint8_t> marks{};   // any: marks that its live slots have, two each at most
-    alignas(kCacheLine) LiveSlots live;  // owner
+    Shared<std::uint32_t> generation;   // owner or whoever releases: the fork generation it was listed in
+    Shared<std::uint8_t> size_class;    // fixed once opened
+    std::uint8_t room{};                // owner
+    std::uint8_t listed{};              // owner: 1 + which of its bin's lists it is in; 0 for none
+    Shared<std::uint8_t> resident;      // holder of the state: the block's pages that may have memory
+    bool purged{};                      // holder of the state: pages of the block went back before
+    Shared<std::uint8_t> quiet;         // holder of the state: those without an object at the last visit
+    std::atomic<std::uint8_t> marks{};  // any: marks that its live slots have, two each at most
 
     bool is_valid() const;
     // The owner's part of it, which holds whenever the owner has done with the slab's words.
@@ -123,9 +93,6 @@ struct alignas(2 * kCacheLine) Slab {
     // Slots the program has, less those that other threads have freed.
     Word live_slots() const { return live.get() & ~remote_free.load(std::memory_order_relaxed); }
     unsigned live_objects() const { return popcount(live_slots()); }
-    bool is_live(unsigned slot) const {
-        return live.has(slot) && (remote_free.load(std::memory_order_relaxed) >> slot & 1) == 0;
-    }
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     // Pairs with free_remote: what another thread wrote into its object comes before a purge.
@@ -141,7 +108,7 @@ struct alignas(2 * kCacheLine) Slab {
     }
 };
 
-static_assert(sizeof(Slab) == 2 * kCacheLine, "two slabs of different owners never share a cache line");
+static_assert(sizeof(Slab) == kCacheLine, "two slabs of different owners never share a cache line");
 
 inline bool Slab::is_valid() const {
     const Word all = class_mask(size_class.get());
