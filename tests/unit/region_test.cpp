@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <set>
 
@@ -127,6 +128,12 @@ TEST_CASE("pages and slots name each other", "[region]") {
         CHECK(own.slots_on(c, all) == class_mask(c));
         CHECK(own.pages_under(c, class_mask(c)) == all);
         CHECK(own.slabs_per_block(c) * class_span(c) == own.pages_per_block(c) * own.page_bytes());
+        unsigned fewest = class_slots(c);
+        for (unsigned page = 0; page < own.pages_per_block(c); page++) {
+            fewest = std::min(fewest, popcount(own.slots_on(c, 1u << page)));
+        }
+        CHECK(own.may_fill_page(c, fewest));
+        CHECK_FALSE(own.may_fill_page(c, fewest - 1));
         for (unsigned slot = 0; slot < class_slots(c); slot++) {
             CHECK((own.slots_on(c, own.pages_under(c, bit(slot))) & bit(slot)) != 0);
         }
