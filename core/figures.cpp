@@ -111,17 +111,16 @@ Survey::EpochSum& Survey::sum_of(std::uint32_t epoch) {
     return epochs_[kOthers];
 }
 
-// By number, those in use first: Shell's way, which needs no room.
+// Those in use come first, by number: Shell's way, which needs no room.
 void Survey::sort_epochs() {
-    for (const EpochSum& sum : epochs_) epochs_in_use_ += sum.used;
-    const auto precedes = [](const EpochSum& a, const EpochSum& b) {
-        return a.used != b.used ? a.used : a.epoch < b.epoch;
-    };
-    for (unsigned gap = kEpochRows / 2; gap > 0; gap /= 2) {
-        for (unsigned i = gap; i < kEpochRows; i++) {
+    for (const EpochSum& sum : epochs_) {
+        if (sum.used) epochs_[epochs_in_use_++] = sum;
+    }
+    for (unsigned gap = epochs_in_use_ / 2; gap > 0; gap /= 2) {
+        for (unsigned i = gap; i < epochs_in_use_; i++) {
             const EpochSum moved = epochs_[i];
             unsigned at = i;
-            for (; at >= gap && precedes(moved, epochs_[at - gap]); at -= gap)
+            for (; at >= gap && moved.epoch < epochs_[at - gap].epoch; at -= gap)
                 epochs_[at] = epochs_[at - gap];
             epochs_[at] = moved;
         }

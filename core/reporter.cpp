@@ -15,9 +15,8 @@ constinit Reporter reporter;
 
 namespace {
 
-constexpr std::uint64_t kLeastTicks = std::uint64_t{1} << 20;  // between two glances, of the cycle counter
-constexpr std::uint64_t kMostTicks = std::uint64_t{1} << 28;
-constexpr unsigned kShare = 400;  // one part in so many of the time is spent here
+constexpr std::uint64_t kPause = std::uint64_t{1} << 22;  // between two glances, of the cycle counter
+constexpr unsigned kShare = 1000;  // one part in so many of the process's time is spent here, unasked
 constexpr unsigned kStepsPerGlance = 128;
 constexpr std::uint64_t kSurveyMs = 20;  // between the beginnings of two surveys, at least
 
@@ -111,15 +110,14 @@ void Reporter::glance() {
     const std::uint64_t now = read_ticks();
     if (now < reporter.next_ticks_.load(std::memory_order_relaxed)) return;
     if (reporter.working_.exchange(true, std::memory_order_acquire)) return;  // pairs with the release below
+    reporter.open_telemetry();
     const std::uint64_t processor_before = os::processor_ns();
     if (processor_before >= reporter.next_processor_ns_ || reporter.is_asked()) {
         reporter.work();
         const std::uint64_t spent = os::processor_ns() - processor_before;
         reporter.next_processor_ns_ = processor_before + spent * kShare;
     }
-    const std::uint64_t pause = (read_ticks() - now) * kShare;
-    const std::uint64_t bounded = pause < kLeastTicks ? kLeastTicks : pause > kMostTicks ? kMostTicks : pause;
-    reporter.next_ticks_.store(now + bounded, std::memory_order_relaxed);
+    reporter.next_ticks_.store(now + kPause, std::memory_order_relaxed);
     reporter.working_.store(false, std::memory_order_release);
 }
 
@@ -133,13 +131,14 @@ bool Reporter::is_asked() const {
     return false;
 }
 
+// Once, and so not part of the share.
+void Reporter::open_telemetry() {
+    if (!options.telemetry.is_set() || failed_ || telemetry.is_open()) return;
+    slow_causes |= kCalledSystem;
+    failed_ = !telemetry.open(options.telemetry.text, program_);
+}
+
 void Reporter::work() {
-    const bool publishes = options.telemetry.is_set() && !failed_;
-    if (publishes && !telemetry.is_open()) {
-        slow_causes |= kCalledSystem;
-        failed_ = !telemetry.open(options.telemetry.text, program_);
-        if (failed_) return;
-    }
     if (telemetry.is_open() && telemetry.asked(TelemetryRequestKind::trim) != 0) answer_trim();
     if (telemetry.is_open() && telemetry.asked(TelemetryRequestKind::heap_profile) != 0) answer_profile();
     if (profile_due_.exchange(false, std::memory_order_relaxed)) write_profile();
@@ -147,7 +146,7 @@ void Reporter::work() {
         const std::uint64_t now_ms = os::monotonic_ms();
         const std::uint64_t asked = telemetry.is_open() ? telemetry.asked(TelemetryRequestKind::publish) : 0;
         const bool csv_due = options.stats_interval_ms != 0 && now_ms >= csv_due_ms_;
-        if (asked == 0 && !csv_due && (!publishes || now_ms < survey_due_ms_)) return;
+        if (asked == 0 && !csv_due && (!telemetry.is_open() || now_ms < survey_due_ms_)) return;
         publish_asked_ = asked;
         survey_due_ms_ = now_ms + kSurveyMs;
         surveying_ = true;

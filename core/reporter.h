@@ -25,6 +25,7 @@ class Reporter {
   private:
     static void glance();
     bool is_asked() const;
+    void open_telemetry();
     void work();
     void finish_survey();
     void answer_trim();
