@@ -227,10 +227,7 @@ void* allocate_slow(std::size_t bytes) {
 
 namespace {
 
-bool is_live(const Place& place) { return place.exact && (place.slab->live_slots() & place.mask()) != 0; }
-
-// Of a place that is not live: whether it is a slot at all, not the end of a slab that no slot fills.
-bool is_slot(const Place& place) { return place.exact && place.slot < class_slots(place.size_class); }
+bool is_live(const Place& place) { return place.exact && place.slab->is_live(place.slot); }
 
 void free_unmarked(void* pointer) {
     Held held;
@@ -268,7 +265,8 @@ bool free_owned_slow(void* pointer) {
     const Place place = region.locate(pointer);
     if (!is_live(place)) {
         if (!still_owns(pointer)) return false;
-        report_misuse(is_slot(place) ? Misuse::double_free : Misuse::invalid_free, place.size_class, pointer);
+        report_misuse(region.has_slot(place) ? Misuse::double_free : Misuse::invalid_free, place.size_class,
+                      pointer);
         return true;
     }
     if (place.slab->marks.load(std::memory_order_relaxed) != 0 || place.slab->is_marked()) {
@@ -289,7 +287,7 @@ std::size_t usable_bytes(const void* pointer) {
 std::size_t resizable_bytes(const void* pointer) {
     const Place place = region.locate(pointer);
     if (is_live(place)) return class_size(place.size_class);
-    report_misuse(is_slot(place) ? Misuse::freed_realloc : Misuse::invalid_realloc, place.size_class,
+    report_misuse(region.has_slot(place) ? Misuse::freed_realloc : Misuse::invalid_realloc, place.size_class,
                   pointer);
     return 0;
 }

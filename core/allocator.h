@@ -13,49 +13,35 @@ struct Served {
 };
 TSLAB_INTERNAL extern constinit Served served;
 
-// By the size in units of 16 bytes, rounded up.
-inline constexpr struct SizeTable {
-    std::uint16_t bin_offset[kMaxServed / 16 + 1];  // in an array of bins
-    std::uint16_t slot_bytes[kMaxServed / 16 + 1];
-    constexpr SizeTable() : bin_offset{}, slot_bytes{} {
-        for (unsigned i = 0; i <= kMaxServed / 16; i++) {
-            const unsigned c = class_of(std::size_t{16} * i);
-            bin_offset[i] = static_cast<std::uint16_t>(c * sizeof(Bin));
-            slot_bytes[i] = static_cast<std::uint16_t>(class_size(c));
-        }
-    }
-} size_table;
-
 TSLAB_HOT bool serves(std::size_t bytes) { return bytes - served.least <= served.extent; }
 TSLAB_HOT bool owns(const void* pointer) { return region.owns(pointer); }
 TSLAB_HOT bool owns_high(const void* pointer) { return region.owns_high(pointer); }
 
 // serves(bytes). What malloc_usable_size will say of the slot.
-TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return size_table.slot_bytes[(bytes + 15) / 16]; }
+TSLAB_HOT std::size_t slot_bytes(std::size_t bytes) { return sizes.slot_bytes[(bytes + 15) / 16]; }
 
 // serves(bytes). Null where the thread's stack is empty or the call is looked at: ask allocate_slow, and
 // where that gives null, the next allocator.
 TSLAB_HOT void* allocate(std::size_t bytes) {
-    const std::uintptr_t bins = reinterpret_cast<std::uintptr_t>(no_bins) + this_thread.to_bins;
-    return reinterpret_cast<Bin*>(bins + size_table.bin_offset[(bytes + 15) / 16])->take();
+    const std::uintptr_t bins = reinterpret_cast<std::uintptr_t>(sizes.no_bins) + this_thread.to_bins;
+    return reinterpret_cast<Bin*>(bins + sizes.bin_offset[(bytes + 15) / 16])->take();
 }
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
 // owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where it is not as simple as a
-// push on the thread's stack: ask free_in_slab with what the pointer was found to name; a tag of 0 is no
-// slot's.
+// push on the thread's stack: ask free_in_slab with what the pointer was found to name; one without a
+// flag is no slot.
 TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     const Place place = region.locate(pointer);
-    held = {static_cast<std::byte*>(pointer), 0};
+    held = {static_cast<std::byte*>(pointer), nullptr};
     if (!place.exact) return false;
     Slab& slab = *place.slab;
     held = Held::make(held.slot, slab, place.slot);
-    const Word live = slab.live.get();
-    const Word remote = slab.remote_free.load(std::memory_order_relaxed);
     if (slab.home.load(std::memory_order_relaxed) != this_thread.home) return false;
-    if ((live >> place.slot & 1) == 0 || (remote >> place.slot & 1) != 0) return false;
+    if (held.live->get_own() == 0) return false;
+    if ((slab.remote_free.load(std::memory_order_relaxed) >> place.slot & 1) != 0) return false;
     if (!this_thread.bins[place.size_class].push(held)) return false;
-    slab.live.set(live & ~place.mask());
+    held.live->set(0);
     return true;
 }
 
@@ -73,7 +59,7 @@ TSLAB_HOT void give_back(Held held) {
 // What free_owned left undone. False, with nothing done, where the slot is not live or its slab has marks:
 // ask free_owned_slow.
 TSLAB_HOT bool free_in_slab(Held held) {
-    if (held.tag == 0 || !held.is_live()) return false;
+    if (held.live == nullptr || !held.is_live()) return false;
     const Slab& slab = held.slab();
     if (slab.marks.load(std::memory_order_relaxed) != 0 || slab.is_marked()) return false;
     give_back(held);

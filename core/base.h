@@ -126,14 +126,16 @@ inline std::uint64_t read_ticks() {
 template <typename T>
 class Shared {
   public:
-    TSLAB_HOT T get() const { return value_.load(std::memory_order_relaxed); }
-    TSLAB_HOT void set(T value) { value_.store(value, std::memory_order_relaxed); }
+    TSLAB_HOT T get() const { return __atomic_load_n(&value_, __ATOMIC_RELAXED); }
+    TSLAB_HOT void set(T value) { __atomic_store_n(&value_, value, __ATOMIC_RELAXED); }
+    // For who writes it, whose reading no other write can meet: may be part of another instruction.
+    TSLAB_HOT T get_own() const { return value_; }
     // Who gets it so sees what was set before it was set so.
-    T get_acquire() const { return value_.load(std::memory_order_acquire); }
-    void set_release(T value) { value_.store(value, std::memory_order_release); }
+    T get_acquire() const { return __atomic_load_n(&value_, __ATOMIC_ACQUIRE); }
+    void set_release(T value) { __atomic_store_n(&value_, value, __ATOMIC_RELEASE); }
 
   private:
-    std::atomic<T> value_{};
+    T value_{};
 };
 
 }  // namespace tslab

@@ -5,7 +5,7 @@
 namespace tslab {
 
 constinit std::atomic<void (*)()> after_tick;
-constinit Bin no_bins[kClasses];
+constinit const Sizes sizes;
 constinit thread_local Thread this_thread{};
 
 // Taking
@@ -151,8 +151,9 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     Slab& first = region.first_of_block(slab);
     const unsigned all_pages = static_cast<unsigned>(low_bits(region.pages_per_block(c)));
     const unsigned resident = first.resident.get();
-    Word batch = 0;
-    for (unsigned count = 0; pick != 0 && count < kBatch; count++, pick &= pick - 1) batch |= pick & -pick;
+    const unsigned ready = popcount(pick);
+    const unsigned count = ready < kBatch ? ready : kBatch;
+    const Word batch = bin.put_above(region.slots_of(slab), class_size(c), slab, pick, count);
     if (resident != all_pages) {
         const unsigned touched = resident | region.pages_under(c, batch);
         const unsigned fresh = popcount(touched & ~resident);
@@ -166,17 +167,10 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     step(Step::take_resident);
 
     slab.free.set(slab.free.get() & ~batch);
-    const unsigned count = popcount(batch);
-    TSLAB_ASSERT(bin.held() + count <= kStackSlots);
     slab.room = static_cast<std::uint8_t>(slab.room - count);
     TSLAB_ASSERT(slab.owner_words_agree());
     step(Step::take_free);
-    std::byte* const slots = region.slots_of(slab);
-    for (Word left = batch; left != 0;) {
-        const unsigned slot = 63 - static_cast<unsigned>(__builtin_clzll(left));
-        bin.push(Held::make(slots + slot * class_size(c), slab, slot));
-        left &= ~bit(slot);
-    }
+    bin.take_in(count);
     clock(count * class_size(c), 0);
 }
 
@@ -214,7 +208,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         Slab& slab = (&first)[i];
         const Word strayed = slab.remote_free.exchange(0, std::memory_order_relaxed);
         stats.add_in(c, Figure::double_frees, popcount(strayed));
-        slab.live.set(0);
+        slab.live.clear(~Word{0});
         slab.free.set(class_mask(c));
         slab.room = static_cast<std::uint8_t>(class_slots(c));
         slab.listed = 0;
@@ -241,7 +235,7 @@ void Heap::free_slow(Held held) {
     const BoundedCall call;
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
-    slab.live.set(slab.live.get() & ~held.mask());
+    held.live->set(0);
     slab.free.set(slab.free.get() | held.mask());
     const unsigned room = ++slab.room;
     // Most slots are neither the first nor the last that their slab gets back, nor one that moves it to the
@@ -258,7 +252,7 @@ void Heap::free_remote(Held held, Heap* own) {
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
     const Word mask = held.mask();
-    if ((slab.live.get() & mask) == 0) return report_misuse(Misuse::double_free, c, held.slot);
+    if (held.live->get() == 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_tested);
     // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with settle_in. Its release
     // pairs with fold and with unused: this thread has done with the object.
@@ -268,14 +262,12 @@ void Heap::free_remote(Held held, Heap* own) {
     if (before == 0) enqueue_remote(slab);
     if (own == nullptr) {
         stats.add_in(c, Figure::remote_frees);
-    } else {
-        own->remote_frees[c].set(own->remote_frees[c].get() + 1);
-    }
-    if (popcount(before | mask) % 16 != 0) return;
-    if (own == nullptr) {
-        reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
+        if (popcount(before | mask) % 16 == 0) reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
         return;
     }
+    const std::uint64_t frees = own->remote_frees[c].get() + 1;
+    own->remote_frees[c].set(frees);
+    if (frees % 16 != 0) return;
     own->clock(16 * class_size(c), region.number(slab));
     stats.judge_call(c);
 }
@@ -324,13 +316,13 @@ void Heap::fold(Slab& slab) {
         const Word freed = slab.remote_free.load(std::memory_order_acquire);  // pairs with free_remote
         const Word valid = freed & slab.live.get();
         slab.free.set(slab.free.get() | valid);
-        slab.live.set(slab.live.get() & ~valid);
+        slab.live.clear(valid);
         slab.room = static_cast<std::uint8_t>(slab.room + popcount(valid));
         // Two that raced. Where the slot was taken again in between, the second has freed its new object:
         // nothing tells them apart.
         if (freed != valid) stats.add_in(c, Figure::double_frees, popcount(freed & ~valid));
         step(Step::collect_freed);
-        // A second free of one of these slots sees its bit here, or later its live bit gone. Acquire as
+        // A second free of one of these slots sees its bit here, or later its live flag gone. Acquire as
         // above; release pairs with free_remote: who finds zero finds the slab unqueued.
         left = slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel) & ~freed;
     } while (left != 0);

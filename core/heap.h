@@ -2,7 +2,7 @@
 // remote_free and queue the slab here.
 //
 //   a slab is listed  =>  owned, not current, room >= offer_at(class)
-//   a bin's stack     holds only slots whose live bit and free bit are clear
+//   a bin's stack     holds only slots whose live flag and free bit are clear
 //   an open slab      is one whose home is its bins': young objects share slabs with young ones
 //
 // Where the next slots come from, in order: the current slab and other open ones, as far as they have memory;
@@ -27,17 +27,19 @@ inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked ch
 inline constexpr unsigned kLists = 5;
 constexpr unsigned closed_list(unsigned room) { return 1u + (room > 8) + (room > 16) + (room > 32); }
 
-// A held slot: its address, and its slab's address with the slot's number in the low six bits.
+// A held slot: its address, and that of its live flag, which tells its slab and its number there.
 struct Held {
     std::byte* slot;
-    std::uintptr_t tag;
+    LiveSlots::Flag* live;
 
-    Slab& slab() const { return *reinterpret_cast<Slab*>(tag & ~std::uintptr_t{kCacheLine - 1}); }
-    Word mask() const { return bit(static_cast<unsigned>(tag)); }
-    bool is_live() const { return (slab().live_slots() & mask()) != 0; }
-    static Held make(std::byte* slot, Slab& slab, unsigned number) {
-        return {slot, reinterpret_cast<std::uintptr_t>(&slab) | number};
-    }
+    Slab& slab() const { return *reinterpret_cast<Slab*>(address() & ~(sizeof(Slab) - 1)); }
+    unsigned number() const { return static_cast<unsigned>(address() % sizeof(Slab) - offsetof(Slab, live)); }
+    Word mask() const { return bit(number()); }
+    bool is_live() const { return slab().is_live(number()); }
+    static Held make(std::byte* slot, Slab& slab, unsigned number) { return {slot, &slab.live[number]}; }
+
+  private:
+    std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(live); }
 };
 
 // What a heap keeps for one size class. A zeroed bin is an empty one.
@@ -52,20 +54,31 @@ class alignas(kCacheLine) Bin {
         // An armed bin counts up to kDue: the take after that reaches the sign.
         if (static_cast<std::int64_t>(word) < 0) return nullptr;
         word_.set(word);
-        Shared<Word>& live = held.slab().live;
-        live.set(live.get() | held.mask());
+        held.live->set(1);
         return held.slot;
     }
 
     // False, with nothing done, where the stack is full.
     TSLAB_HOT bool push(Held held) {
         const std::uint64_t word = word_.get();
-        if (bytes_in_use(word) == kStackSlots * sizeof(Held)) return false;
-        at(word + sizeof(Held)) = held;
+        const unsigned used = bytes_in_use(word);
+        if (used == kStackSlots * sizeof(Held)) return false;
+        at(used + sizeof(Held)) = held;
         word_.set(word + sizeof(Held));
         return true;
     }
     bool is_full() const { return held() == kStackSlots; }
+    // The lowest `count` of a slab's slots are written above the stack, the lowest on top, where they do not
+    // count before take_in(count). Returns them.
+    Word put_above(std::byte* slots, std::size_t slot_bytes, Slab& slab, Word pick, unsigned count) {
+        TSLAB_ASSERT(held() + count <= kStackSlots);
+        const Word all = pick;
+        Held* const bottom = stack_ + held() + 1;
+        for (Held* at = bottom + count; at-- != bottom; pick &= pick - 1)
+            *at = Held::make(slots + lowest(pick) * slot_bytes, slab, lowest(pick));
+        return all & ~pick;
+    }
+    void take_in(unsigned count) { word_.set(word_.get() + count * sizeof(Held)); }
     Held pop() {
         const std::uint64_t word = word_.get();
         if (at(word).slot != nullptr) word_.set(word - sizeof(Held));
@@ -254,8 +267,22 @@ TSLAB_INTERNAL extern constinit Heaps heaps;
 // not allocate.
 TSLAB_INTERNAL extern constinit std::atomic<void (*)()> after_tick;
 
-// What a thread without a heap takes from: empty, and never written.
-TSLAB_INTERNAL extern constinit Bin no_bins[kClasses];
+// What a thread without a heap takes from, and what is said of a size in units of 16 bytes, rounded up. They
+// stand together so that the fast path needs one address for both.
+struct Sizes {
+    Bin no_bins[kClasses]{};                          // empty, and never written
+    std::uint16_t bin_offset[kMaxServed / 16 + 1]{};  // in an array of bins
+    std::uint16_t slot_bytes[kMaxServed / 16 + 1]{};
+
+    constexpr Sizes() {
+        for (unsigned i = 0; i <= kMaxServed / 16; i++) {
+            const unsigned c = class_of(std::size_t{16} * i);
+            bin_offset[i] = static_cast<std::uint16_t>(c * sizeof(Bin));
+            slot_bytes[i] = static_cast<std::uint16_t>(class_size(c));
+        }
+    }
+};
+TSLAB_INTERNAL extern constinit const Sizes sizes;
 
 // What a thread knows of itself. The heap's aside, that is all that the fast path asks; where the next call
 // of a thread is to leave it, its bins are hidden although there is a heap.
@@ -264,12 +291,12 @@ struct Thread {
     Home home = kNowhere;  // theirs: a slab of this home is this thread's, and of the open epoch
     Heap* heap = nullptr;
     bool gone = false;           // its destructors have run: it takes nothing any more
-    std::uintptr_t to_bins = 0;  // from no_bins, so that memory which is zero names those
+    std::uintptr_t to_bins = 0;  // from sizes.no_bins, so that memory which is zero names those
 
     void show(Bin* from, Home theirs) {
         bins = from;
         home = theirs;
-        to_bins = reinterpret_cast<std::uintptr_t>(from) - reinterpret_cast<std::uintptr_t>(no_bins);
+        to_bins = reinterpret_cast<std::uintptr_t>(from) - reinterpret_cast<std::uintptr_t>(sizes.no_bins);
     }
     void hide() {
         bins = nullptr;

@@ -40,7 +40,7 @@ bool Heap::is_valid() {
         for (unsigned i = 0; i < bin.held(); i++) {
             const Held held = bin.held_at(i);
             const Slab& slab = held.slab();
-            if (((slab.free.get() | slab.live.get()) & held.mask()) != 0) return false;
+            if ((slab.free.get() & held.mask()) != 0 || held.live->get() != 0) return false;
             if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return false;
         }
         if (bin.current != nullptr) {
@@ -106,7 +106,7 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     slab.generation.set(region.generation());
     slab.pending_next.store(0, std::memory_order_relaxed);
     const Word freed = slab.remote_free.load(std::memory_order_acquire);
-    slab.live.set(slab.live.get() & ~freed);
+    slab.live.clear(freed);
     slab.free.set(class_mask(c) & ~slab.live.get());
     slab.room = static_cast<std::uint8_t>(popcount(slab.free.get()));
     slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel);  // as in fold: pairs with free_remote

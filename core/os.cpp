@@ -73,6 +73,11 @@ long commit(void* start, std::size_t bytes) {
     return call(SYS_mprotect, address(start), static_cast<long>(bytes), PROT_READ | PROT_WRITE);
 }
 
+long commit_zeros(void* start, std::size_t bytes) {
+    BoundedCall::did(Work::system_call);
+    return call(SYS_mprotect, address(start), static_cast<long>(bytes), PROT_READ);
+}
+
 long give_back(void* start, std::size_t bytes) {
     BoundedCall::did(Work::system_call);
     return advise(start, bytes, MADV_DONTNEED);

@@ -15,6 +15,9 @@ void unreserve(void* start, std::size_t bytes);
 // Makes a part of a reservation readable and writable. mprotect(2).
 long commit(void* start, std::size_t bytes);
 
+// Makes a part of a reservation readable, as zeros. mprotect(2).
+long commit_zeros(void* start, std::size_t bytes);
+
 // Gives the pages of the range to the kernel; they read as zeros afterwards. madvise(2), MADV_DONTNEED.
 long give_back(void* start, std::size_t bytes);
 

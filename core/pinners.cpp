@@ -55,7 +55,7 @@ bool Pinners::gather() {
         Sample sample{};
         if (!samples.get(i, sample) || !region.owns(sample.pointer)) continue;
         const Place place = region.locate(sample.pointer);
-        if (!place.exact || (place.slab->live_slots() & place.mask()) == 0) continue;
+        if (!place.exact || !place.slab->is_live(place.slot)) continue;
         if (!is_closed(sample)) continue;
         add(sample, place);
     }

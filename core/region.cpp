@@ -19,13 +19,15 @@ constexpr std::size_t kLeastTableSkewedRange = std::size_t{4} << 30;
 
 // The parts of the classes are a large power of two apart. Would each begin to be used at its start, their
 // first slabs, their descriptors and the page-table entries of both would compete for the same few sets of
-// every cache.
+// every cache. What a skew leaves out costs address space for its descriptors: of the larger step, which
+// spreads the tables of page tables, a few are enough.
 constexpr std::size_t slot_skew_bytes(std::size_t c, std::size_t range) {
     const std::size_t tables = range >= kLeastTableSkewedRange ? std::size_t{16} << 20 : 0;
-    return range >= kLeastSkewedRange ? c * (tables + 9 * 4096) : 0;
+    return range >= kLeastSkewedRange ? c % 4 * tables + c * 9 * 4096 : 0;
 }
 constexpr std::size_t slab_skew_bytes(std::size_t c) { return c * (4096 + 2 * kCacheLine); }
 
+// What the slots' skew leaves out has descriptors like the rest.
 constexpr std::size_t descriptor_bytes(std::size_t c, std::size_t range) {
     return round_up(slab_skew_bytes(c) + (range >> span_shift(c)) * sizeof(Slab), kAlignment);
 }
@@ -94,6 +96,7 @@ void Region::fit_into(std::size_t limit) {
         os::unreserve(part, static_cast<std::size_t>(range.slots.at() - part));  // what the skew left out
         range.slots.cut();
         range.slabs.cut();
+        if (range.slabs.committed() == 0) os::unreserve(range.left_out, range.left_out_bytes);
         part += std::size_t{1} << class_shift_;
     }
     heaps_.cut();
@@ -137,15 +140,19 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
         const std::size_t skew = round_down(slot_skew_bytes(c, range), block_bytes(c));
         const std::size_t start_offset = c * range + skew;
         Range& part = ranges_[c];
-        part.first = reinterpret_cast<Slab*>(at + slab_skew_bytes(c));
+        const std::size_t left_out_bytes = slab_skew_bytes(c) + (skew >> span_shift(c)) * sizeof(Slab);
+        part.left_out = at;
+        part.left_out_bytes = round_down(left_out_bytes, kAlignment);
+        part.first = reinterpret_cast<Slab*>(at + left_out_bytes);
         part.slots.start(base + start_offset, range - skew, kSlotStep);
-        part.slabs.start(at, descriptor_bytes(c, range), kSlabStep);
-        Cut& cut = cuts_[c];
-        cut.first = part.first;
-        cut.first_index = static_cast<std::uint32_t>(start_offset >> span_shift(c));
-        cut.inverse = class_inverse(c);
-        cut.offset_mask = static_cast<std::uint32_t>(class_span(c) - 1);
-        cut.span_shift = static_cast<std::uint8_t>(span_shift(c));
+        part.slabs.start(at + part.left_out_bytes, descriptor_bytes(c, range) - part.left_out_bytes,
+                         kSlabStep);
+        cuts_.origin[c] =
+            reinterpret_cast<std::uintptr_t>(part.first) - (start_offset >> span_shift(c)) * sizeof(Slab);
+        cuts_.inverse[c] = class_inverse(c);
+        cuts_.low_inverse[c] = class_inverse(c);
+        cuts_.offset_mask[c] = static_cast<std::uint32_t>(class_span(c) - 1);
+        cuts_.span_shift[c] = static_cast<std::uint8_t>(span_shift(c));
         fewest_on_page_[c] = static_cast<std::uint8_t>(class_slots(c));
         for (unsigned page = 0; page < pages_per_block(c); page++) {
             const std::size_t from = page << page_shift_;
@@ -229,7 +236,11 @@ Slab* Region::open_fresh(std::size_t c) {
     do {
         const std::size_t end = std::size_t{index} + count;
         if (!reach(range.slots, end << span_shift(c)) ||
-            !reach(range.slabs, slab_skew_bytes(c) + end * sizeof(Slab)))
+            !reach(range.slabs, static_cast<std::size_t>(reinterpret_cast<std::byte*>(range.first + end) -
+                                                         range.slabs.at())))
+            return nullptr;
+        if (index == 0 && range.left_out_bytes != 0 &&
+            os::commit_zeros(range.left_out, range.left_out_bytes) != 0)
             return nullptr;
         // Whoever wins: all write the same.
         for (unsigned i = 0; i < count; i++)
@@ -248,9 +259,10 @@ Slab* Region::open_fresh(std::size_t c) {
 
 // From here on pointers into the first `opened` slabs have a slab to look at.
 void Region::extend(std::size_t c, std::uint32_t opened) {
-    std::atomic<std::uint32_t>& known = cuts_[c].opened;
-    std::uint32_t seen = known.load(std::memory_order_relaxed);
-    while (seen < opened && !known.compare_exchange_weak(seen, opened, std::memory_order_relaxed)) {
+    const auto end = reinterpret_cast<std::uintptr_t>(ranges_[c].first + opened);
+    std::atomic<std::uintptr_t>& known = cuts_.end[c];
+    std::uintptr_t seen = known.load(std::memory_order_relaxed);
+    while (seen < end && !known.compare_exchange_weak(seen, end, std::memory_order_relaxed)) {
     }
 }
 
@@ -266,7 +278,7 @@ void Region::begin_generation() {
         range.pool.forget();
         range.unlisted_end = range.opened.load(std::memory_order_relaxed);
         // The thread that opened the last ones may not be here to say so.
-        extend(static_cast<std::size_t>(&range - ranges_), range.unlisted_end);
+        if (range.unlisted_end != 0) extend(static_cast<std::size_t>(&range - ranges_), range.unlisted_end);
         range.relisted.store(0, std::memory_order_relaxed);
     }
 }

@@ -4,6 +4,8 @@
 //
 //   slot address == base + (c << class_shift) + skew(c) + index * class_span(c) + slot * class_size(c)
 //   block        == the slabs that share a page, or one slab where a slab is at least a page
+//   descriptor   == where the part's would begin + index within the part, skew included: what the skew leaves
+//                   out has descriptors too, zero and never written, which name no live slot
 //   opened(c) <= the committed prefix of c, for slots and for descriptors alike
 #pragma once
 
@@ -84,7 +86,7 @@ struct Place {
     Slab* slab;
     std::size_t size_class;
     unsigned slot;
-    bool exact;  // the pointer is where a slot of an opened slab starts
+    bool exact;  // the pointer is where a slot of an opened slab starts, or of one that the skew left out
 
     Word mask() const { return bit(slot); }
 };
@@ -116,14 +118,20 @@ class Region {
     TSLAB_HOT Place locate(const void* pointer) const {
         const std::size_t offset = offset_of(pointer);
         const std::size_t c = offset >> class_shift_;
-        const Cut* at = &cuts_[c];
-        asm("" : "+r"(at));  // or its fields are addressed one by one
-        const Cut& cut = *at;
-        const auto index = static_cast<std::uint32_t>((offset >> cut.span_shift) - cut.first_index);
-        const bool opened = index < cut.opened.load(std::memory_order_relaxed);
-        const Word t = (offset & cut.offset_mask) * cut.inverse;
-        return {cut.first + index, c, static_cast<unsigned>(t >> 32),
-                opened && static_cast<std::uint32_t>(t) < cut.inverse};
+        const Cuts* at = &cuts_;
+        asm("" : "+r"(at));  // or its address is taken before it is known that the pointer is ours
+        const Cuts& cuts = *at;
+        const std::uintptr_t slab = cuts.origin[c] + (offset >> cuts.span_shift[c]) * sizeof(Slab);
+        if (slab >= cuts.end[c].load(std::memory_order_relaxed)) return {nullptr, c, 0, false};
+        const Word t = (offset & cuts.offset_mask[c]) * cuts.inverse[c];
+        if (static_cast<std::uint32_t>(t) >= cuts.low_inverse[c]) return {nullptr, c, 0, false};
+        return {reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32), true};
+    }
+
+    // Whether there is such a slot, live or not.
+    bool has_slot(const Place& place) const {
+        return place.exact && place.slot < class_slots(place.size_class) &&
+               place.slab >= ranges_[place.size_class].first;
     }
 
     std::byte* slots_of(const Slab& slab) const;  // the address of its first slot
@@ -181,22 +189,25 @@ class Region {
     std::size_t metadata_bytes() const;
 
   private:
-    // What locate() needs of a class.
-    struct alignas(32) Cut {
-        Slab* first;
-        std::uint32_t first_index;          // the part's start and the skew, in spans
-        std::atomic<std::uint32_t> opened;  // any: slabs opened, as the range's own count or a moment behind
-        std::uint32_t inverse;
-        std::uint32_t offset_mask;
-        std::uint8_t span_shift;
+    // What locate() needs of the classes: an array for each fact, so that one register finds them all. Spans
+    // are counted from the region's start.
+    struct Cuts {
+        std::atomic<std::uintptr_t> end[kClasses];  // any: behind the last opened slab's descriptor, or older
+        std::uintptr_t origin[kClasses];            // where span 0 would have its descriptor
+        std::uint64_t inverse[kClasses];
+        std::uint32_t low_inverse[kClasses];  // the same, so that neither needs a register
+        std::uint32_t offset_mask[kClasses];
+        std::uint8_t span_shift[kClasses];
     };
 
     struct alignas(kCacheLine) Range {
-        Slab* first{};                          // fixed
-        Prefix slots;                           // any
-        Prefix slabs;                           // any
-        std::atomic<std::uint32_t> opened{};    // any: slabs handed out at least once, whole blocks
-        NumberStack pool;                       // any: first slabs of released blocks
+        std::byte* left_out{};                // fixed: descriptors of what the skew leaves out, zeros to read
+        std::size_t left_out_bytes{};         // fixed: of whole pages; the rest stands before the first one
+        Slab* first{};                        // fixed: the first that may be opened
+        Prefix slots;                         // any
+        Prefix slabs;                         // any
+        std::atomic<std::uint32_t> opened{};  // any: slabs handed out at least once, whole blocks
+        NumberStack pool;                     // any: first slabs of released blocks
         std::atomic<std::uint32_t> relisted{};  // any: slabs named by next_unlisted since the fork
         std::uint32_t unlisted_end{};           // fixed until the next fork
     };
@@ -215,7 +226,7 @@ class Region {
     Slab* open_fresh(std::size_t c);
     void extend(std::size_t c, std::uint32_t opened);
 
-    Cut cuts_[kClasses]{};  // fixed, as all below up to ranges_
+    Cuts cuts_{};  // fixed, as all below up to ranges_
     std::uintptr_t base_ = 0;
     std::size_t size_ = 0;
     std::uintptr_t end_ = 0;

@@ -43,6 +43,44 @@ constexpr State state_of(Hold hold, std::uint32_t generation) {
 constexpr Hold hold_of(State state) { return static_cast<Hold>(state & 3); }
 constexpr std::uint32_t generation_of(State state) { return state >> 2; }
 
+// The slots of a slab that the program has: a byte each, of 0 or 1. A malloc sets one and a free clears one
+// without reading what stands beside it; were they bits of a word, each call would wait for the last one that
+// changed the word, and for the address it changed.
+class LiveSlots {
+  public:
+    using Flag = Shared<std::uint8_t>;
+
+    Flag& operator[](unsigned slot) { return flags_[slot]; }
+    bool has(unsigned slot) const { return flags_[slot].get() != 0; }
+
+    // All of them, a bit for each, read eight at a time.
+    Word get() const {
+        Word slots = 0;
+        for (unsigned i = 0; i < 64; i += 8) slots |= ((eight_from(i) * 0x0102040810204080) >> 56) << i;
+        return slots;
+    }
+    // Owner.
+    void clear(Word slots) {
+        for (unsigned i = 0; slots != 0; i += 8, slots >>= 8) {
+            const Word bits = ((slots & 0xff) * kEachByte) & 0x8040201008040201;
+            const Word cleared = (bits + 0x7f * kEachByte) >> 7 & kEachByte;
+            if (cleared != 0) set_eight_from(i, eight_from(i) & ~cleared);
+        }
+    }
+
+  private:
+    static constexpr Word kEachByte = 0x0101010101010101;
+    using EightFlags [[gnu::may_alias]] = Word;
+    Word eight_from(unsigned slot) const {
+        return __atomic_load_n(reinterpret_cast<const EightFlags*>(flags_ + slot), __ATOMIC_RELAXED);
+    }
+    void set_eight_from(unsigned slot, Word flags) {
+        __atomic_store_n(reinterpret_cast<EightFlags*>(flags_ + slot), flags, __ATOMIC_RELAXED);
+    }
+
+    Flag flags_[64];
+};
+
 // Slabs are known by number; 0 is none, so that zeroed memory is an empty list.
 using SlabNumber = std::uint32_t;
 
@@ -54,10 +92,12 @@ inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
 //
 // Each slot is free, held (on its heap's stack) or live. The equations hold between a heap's operations;
 // while one is under way `free` may lack slots, never have too many.
-struct alignas(kCacheLine) Slab {
-    Shared<Word> live;                       // owner: slots the program has
-    std::atomic<Word> remote_free{};         // any: live slots that other threads have freed
-    std::atomic<Home> home{};                // owner; its heap does not change while a slot is live
+struct alignas(2 * kCacheLine) Slab {
+    // What the fast path asks for, on one cache line but for the last of many slots.
+    std::atomic<Home> home{};         // owner; its heap does not change while a slot is live
+    std::atomic<Word> remote_free{};  // any: live slots that other threads have freed
+    LiveSlots live;                   // owner
+
     Shared<Word> free;                       // owner: slots ready to be taken
     std::atomic<State> state{};              // any; of the whole block, in its first slab
     std::atomic<SlabNumber> pending_next{};  // whoever put the slab on the pending stack, then its owner
@@ -93,6 +133,9 @@ struct alignas(kCacheLine) Slab {
     // Slots the program has, less those that other threads have freed.
     Word live_slots() const { return live.get() & ~remote_free.load(std::memory_order_relaxed); }
     unsigned live_objects() const { return popcount(live_slots()); }
+    bool is_live(unsigned slot) const {
+        return live.has(slot) && (remote_free.load(std::memory_order_relaxed) >> slot & 1) == 0;
+    }
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     // Pairs with free_remote: what another thread wrote into its object comes before a purge.
@@ -108,7 +151,7 @@ struct alignas(kCacheLine) Slab {
     }
 };
 
-static_assert(sizeof(Slab) == kCacheLine, "two slabs of different owners never share a cache line");
+static_assert(sizeof(Slab) == 2 * kCacheLine, "two slabs of different owners never share a cache line");
 
 inline bool Slab::is_valid() const {
     const Word all = class_mask(size_class.get());

@@ -260,13 +260,13 @@ TEST_CASE("a slab is nobody's while a thread without a heap frees into it", "[in
     Slab& slab = slab_of(slot);
     REQUIRE(heap_of(slab.home.load()) == 0);
     // As such a thread may have read it before it was freed.
-    const Word live = slab.live.get();
-    slab.live.set(region.locate(slot).mask());
+    LiveSlots::Flag& live = slab.live[region.locate(slot).slot];
+    live.set(1);
     std::thread([slot] {
         REQUIRE(this_thread.heap == nullptr);
         put(slot);
     }).join();
-    slab.live.set(live);
+    live.set(0);
     slab.remote_free.store(0);
     CHECK(own_heap().is_valid());
 }

@@ -60,20 +60,43 @@ TEST_CASE("ownership ends where the region does", "[region]") {
     CHECK_FALSE(own.owns(&started));
 }
 
-TEST_CASE("no pointer is exact in a slab that was never opened", "[region]") {
+TEST_CASE("a slab that was never opened has no slots", "[region]") {
     Started started;
     REQUIRE(started.works);
     Region& own = *started.region;
     std::byte* const base = own.base();
-    const auto exact_places = [&] {
-        std::size_t exact = 0;
-        for (std::size_t offset = 0; offset < own.size(); offset += 16)
-            exact += own.locate(base + offset).exact;
-        return exact;
+    // Where there is none, an exact place has a descriptor that says so.
+    const auto slots = [&] {
+        std::size_t found = 0;
+        for (std::size_t offset = 0; offset < own.size(); offset += 16) {
+            const Place place = own.locate(base + offset);
+            found += own.has_slot(place);
+            if (place.exact && !own.has_slot(place)) CHECK(place.slab->live.get() == 0);
+        }
+        return found;
     };
-    CHECK(exact_places() == 0);
+    CHECK(slots() == 0);
     REQUIRE(own.acquire(7) != nullptr);
-    CHECK(exact_places() == std::size_t{own.slabs_per_block(7)} * class_slots(7));
+    CHECK(slots() == std::size_t{own.slabs_per_block(7)} * class_slots(7));
+}
+
+TEST_CASE("what the skew of a class leaves out has no slots", "[region]") {
+    Started started(std::size_t{256} << 30);
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    Slab* const first = own.acquire(9);
+    REQUIRE(first != nullptr);
+    std::byte* const slots = own.slots_of(*first);
+    CHECK(own.has_slot(own.locate(slots)));
+    std::size_t exact = 0;
+    for (std::byte* before = slots - class_span(9) * 1000; before < slots; before += 16) {
+        const Place place = own.locate(before);
+        REQUIRE_FALSE(own.has_slot(place));
+        if (!place.exact) continue;
+        exact++;
+        REQUIRE((place.slab->live.get() == 0 && place.slab->home.load() == 0));
+    }
+    CHECK(exact >= std::size_t{1000} * class_slots(9));
 }
 
 TEST_CASE("a class that is full gives no more, and gives again what was released", "[region]") {

@@ -9,8 +9,8 @@ TEST_CASE("the table of size classes keeps its promises", "[size_class]") {
         const unsigned c = class_of(bytes);
         CHECK(class_size(c) >= bytes);
         CHECK((c == 0 || class_size(c - 1) < bytes));
-        CHECK(size_table.bin_offset[(bytes + 15) / 16] == c * sizeof(Bin));
-        CHECK(size_table.slot_bytes[(bytes + 15) / 16] == class_size(c));
+        CHECK(sizes.bin_offset[(bytes + 15) / 16] == c * sizeof(Bin));
+        CHECK(sizes.slot_bytes[(bytes + 15) / 16] == class_size(c));
     }
 }
 

@@ -20,7 +20,7 @@ struct Pair {
 
     Pair() { put(); }
     void put() {
-        slab.live.set(0);
+        slab.live.clear(1);
         bin.push(Held::make(reinterpret_cast<std::byte*>(0x10000), slab, 0));
     }
     bool take() { return bin.take() != nullptr; }
