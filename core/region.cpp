@@ -259,6 +259,7 @@ Slab* Region::open_fresh(std::size_t c) {
 
 // From here on pointers into the first `opened` slabs have a slab to look at.
 void Region::extend(std::size_t c, std::uint32_t opened) {
+    if (opened == 0) return;  // not even what the skew leaves out can be read
     const auto end = reinterpret_cast<std::uintptr_t>(ranges_[c].first + opened);
     std::atomic<std::uintptr_t>& known = cuts_.end[c];
     std::uintptr_t seen = known.load(std::memory_order_relaxed);
@@ -278,7 +279,7 @@ void Region::begin_generation() {
         range.pool.forget();
         range.unlisted_end = range.opened.load(std::memory_order_relaxed);
         // The thread that opened the last ones may not be here to say so.
-        if (range.unlisted_end != 0) extend(static_cast<std::size_t>(&range - ranges_), range.unlisted_end);
+        extend(static_cast<std::size_t>(&range - ranges_), range.unlisted_end);
         range.relisted.store(0, std::memory_order_relaxed);
     }
 }

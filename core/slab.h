@@ -43,9 +43,8 @@ constexpr State state_of(Hold hold, std::uint32_t generation) {
 constexpr Hold hold_of(State state) { return static_cast<Hold>(state & 3); }
 constexpr std::uint32_t generation_of(State state) { return state >> 2; }
 
-// The slots of a slab that the program has: a byte each, of 0 or 1. A malloc sets one and a free clears one
-// without reading what stands beside it; were they bits of a word, each call would wait for the last one that
-// changed the word, and for the address it changed.
+// The slots of a slab that the program has: a byte each, of 0 or 1. A malloc sets one with one instruction
+// and a free tests and clears one with two, where a bit of a word would have to be read, changed and written.
 class LiveSlots {
   public:
     using Flag = Shared<std::uint8_t>;
