@@ -49,12 +49,12 @@ namespace {
 
 // The free slots to take first: those on pages that hold objects, or else on pages that have memory. None
 // where only slots without memory are free.
-Word ready_slots(const Slab& slab, std::size_t c) {
+Word ready_slots(Slab& slab, std::size_t c) {
     const Word free = slab.free.get();
     const unsigned all_pages = static_cast<unsigned>(low_bits(region.pages_per_block(c)));
     const unsigned resident = region.first_of_block(slab).resident.get();
     const Word ready = resident == all_pages ? free : free & ~region.slots_on(c, all_pages & ~resident);
-    if (ready == 0 || !region.may_fill_page(c, popcount(free))) return ready;
+    if (ready == 0 || !region.may_fill_page(c, slab.room.get())) return ready;
     const unsigned empty = all_pages & ~region.pages_under(c, class_mask(c) & ~free);
     const Word packed = empty == 0 ? ready : ready & ~region.slots_on(c, empty);
     return packed != 0 ? packed : ready;
@@ -167,7 +167,7 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     step(Step::take_resident);
 
     slab.free.set(slab.free.get() & ~batch);
-    slab.room = static_cast<std::uint8_t>(slab.room - count);
+    slab.room.set(static_cast<std::uint8_t>(slab.room.get() - count));
     TSLAB_ASSERT(slab.owner_words_agree());
     step(Step::take_free);
     bin.take_in(count);
@@ -210,7 +210,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         stats.add_in(c, Figure::double_frees, popcount(strayed));
         slab.live.clear(~Word{0});
         slab.free.set(class_mask(c));
-        slab.room = static_cast<std::uint8_t>(class_slots(c));
+        slab.room.set(static_cast<std::uint8_t>(class_slots(c)));
         slab.listed = 0;
         slab.generation.set(region.generation());
         settle_in(slab, bins.home.get());
@@ -237,7 +237,8 @@ void Heap::free_slow(Held held) {
     const std::size_t c = slab.size_class.get();
     held.live->set(0);
     slab.free.set(slab.free.get() | held.mask());
-    const unsigned room = ++slab.room;
+    const unsigned room = slab.room.get() + 1u;
+    slab.room.set(static_cast<std::uint8_t>(room));
     // Most slots are neither the first nor the last that their slab gets back, nor one that moves it to the
     // list of sparser ones.
     const bool settled = room < offer_at(c) || (slab.listed != 0 && room % 8 != 1 && room != class_slots(c));
@@ -317,7 +318,7 @@ void Heap::fold(Slab& slab) {
         const Word valid = freed & slab.live.get();
         slab.free.set(slab.free.get() | valid);
         slab.live.clear(valid);
-        slab.room = static_cast<std::uint8_t>(slab.room + popcount(valid));
+        slab.room.set(static_cast<std::uint8_t>(slab.room.get() + popcount(valid)));
         // Two that raced. Where the slot was taken again in between, the second has freed its new object:
         // nothing tells them apart.
         if (freed != valid) stats.add_in(c, Figure::double_frees, popcount(freed & ~valid));
@@ -334,7 +335,7 @@ void Heap::settle(Slab& slab, std::size_t c) {
     TSLAB_ASSERT(slab.owner_words_agree());
     Bins& bins = bins_of(slab.unmarked_home());
     if (&slab == bins[c].current || release_if_empty(bins[c], slab, c)) return;
-    if (slab.room >= offer_at(c)) list(bins[c], slab, list_for(bins, slab));
+    if (slab.room.get() >= offer_at(c)) list(bins[c], slab, list_for(bins, slab));
 }
 
 // Those of the domain it was opened for, while there is that domain.
@@ -345,16 +346,16 @@ Bins& Heap::bins_of(Home home) {
 }
 
 unsigned Heap::list_for(const Bins& bins, const Slab& slab) {
-    return slab.unmarked_home() == bins.home.get() ? 0 : closed_list(slab.room);
+    return slab.unmarked_home() == bins.home.get() ? 0 : closed_list(slab.room.get());
 }
 
 bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
-    if (slab.room != class_slots(c)) return false;
+    if (slab.room.get() != class_slots(c)) return false;
     Slab& first = region.first_of_block(slab);
     const unsigned count = region.slabs_per_block(c);
     for (unsigned i = 0; i < count; i++) {
         const Slab& each = (&first)[i];
-        if (&each == bin.current || each.room != class_slots(c)) return false;
+        if (&each == bin.current || each.room.get() != class_slots(c)) return false;
         if (each.remote_free.load(std::memory_order_relaxed) != 0) return false;
         if (each.pending_next.load(std::memory_order_relaxed) != 0) return false;
     }

@@ -13,7 +13,7 @@ void Heap::empty(Bins& bins) {
         for (Held held = bin.pop(); held.slot != nullptr; held = bin.pop()) {
             Slab& slab = held.slab();
             slab.free.set(slab.free.get() | held.mask());
-            slab.room++;
+            slab.room.set(static_cast<std::uint8_t>(slab.room.get() + 1));
             settle(slab, c);
         }
     }
@@ -60,7 +60,7 @@ bool Heap::list_is_valid(const Bin& bin, unsigned which, std::size_t c) const {
     for (SlabNumber number = bin.first[which]; number != 0; number = region.slab(number).next.get()) {
         const Slab& slab = region.slab(number);
         if (slab.listed != which + 1 || slab.previous != previous) return false;
-        if (!slab.is_valid() || slab.size_class.get() != c || slab.room < offer_at(c)) return false;
+        if (!slab.is_valid() || slab.size_class.get() != c || slab.room.get() < offer_at(c)) return false;
         if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return false;
         previous = number;
     }
@@ -108,7 +108,7 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     const Word freed = slab.remote_free.load(std::memory_order_acquire);
     slab.live.clear(freed);
     slab.free.set(class_mask(c) & ~slab.live.get());
-    slab.room = static_cast<std::uint8_t>(popcount(slab.free.get()));
+    slab.room.set(static_cast<std::uint8_t>(popcount(slab.free.get())));
     slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel);  // as in fold: pairs with free_remote
     settle_in(slab, home);
 }

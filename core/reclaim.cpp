@@ -180,12 +180,13 @@ void Reclaim::end_class() {
     in_use_ = {};
 }
 
-void Reclaim::add_up(const Slab& first) {
-    const unsigned resident = first.resident.get();
-    if (resident == 0) return;
-    in_use_.resident_bytes += popcount(resident) * region.page_bytes();
+void Reclaim::add_up(const Slab& first, std::size_t resident_bytes) {
+    if (resident_bytes == 0) return;
+    in_use_.resident_bytes += resident_bytes;
+    const unsigned slots = class_slots(class_);
     for (unsigned i = 0; i < region.slabs_per_block(class_); i++) {
-        in_use_.used_bytes += (class_slots(class_) - popcount((&first)[i].unused())) * class_size(class_);
+        const unsigned unused = (&first)[i].unused_count();
+        if (unused < slots) in_use_.used_bytes += (slots - unused) * class_size(class_);
     }
 }
 
@@ -295,7 +296,7 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
         index_ += slabs;
         visits += slabs;
         visit_bytes_ -= static_cast<std::int64_t>(resident);
-        add_up(first);
+        add_up(first, resident);
     }
     end_run();
 }

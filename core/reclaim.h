@@ -92,7 +92,7 @@ class Reclaim {
     void walk(unsigned visits, bool purges, bool may_call);
     bool gives_back(Run& run);
     bool find_block();
-    void add_up(const Slab& first);
+    void add_up(const Slab& first, std::size_t resident_bytes);
     void end_class();
     void end_pass();
     void end_sweep();

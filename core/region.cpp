@@ -178,7 +178,7 @@ std::byte* Region::slots_of(const Slab& slab) const {
     return ranges_[c].slots.at() + (index << span_shift(c));
 }
 
-Slab& Region::first_of_block(const Slab& slab) const {
+Slab& Region::first_in_range(const Slab& slab) const {
     Slab* const first = ranges_[slab.size_class.get()].first;
     const auto index = static_cast<std::size_t>(&slab - first);
     return first[round_down(index, slabs_per_block(slab.size_class.get()))];
@@ -209,8 +209,10 @@ unsigned Region::pages_under(std::size_t c, Word slots) const {
 unsigned Region::empty_pages(const Slab& first) const {
     const std::size_t c = first.size_class.get();
     Word needed = 0;
-    for (unsigned i = 0; i < slabs_per_block(c); i++) needed |= class_mask(c) & ~(&first)[i].unused();
-    if (!may_fill_page(c, class_slots(c) - popcount(needed))) return 0;
+    for (unsigned i = 0; i < slabs_per_block(c); i++) {
+        if (!may_fill_page(c, (&first)[i].unused_count())) return 0;
+        needed |= class_mask(c) & ~(&first)[i].unused();
+    }
     return first.resident.get() & ~pages_under(c, needed);
 }
 

@@ -104,7 +104,7 @@ struct alignas(2 * kCacheLine) Slab {
     SlabNumber previous{};                   // owner: in a bin's list
     Shared<std::uint32_t> generation;   // owner or whoever releases: the fork generation it was listed in
     Shared<std::uint8_t> size_class;    // fixed once opened
-    std::uint8_t room{};                // owner
+    Shared<std::uint8_t> room;          // owner
     std::uint8_t listed{};              // owner: 1 + which of its bin's lists it is in; 0 for none
     Shared<std::uint8_t> resident;      // holder of the state: the block's pages that may have memory
     bool purged{};                      // holder of the state: pages of the block went back before
@@ -113,7 +113,9 @@ struct alignas(2 * kCacheLine) Slab {
 
     bool is_valid() const;
     // The owner's part of it, which holds whenever the owner has done with the slab's words.
-    bool owner_words_agree() const { return (free.get() & live.get()) == 0 && room == popcount(free.get()); }
+    bool owner_words_agree() const {
+        return (free.get() & live.get()) == 0 && room.get() == popcount(free.get());
+    }
 
     bool become_current(std::uint32_t now) { return swap_parked(Hold::current, now); }
     bool become_claimed(std::uint32_t now) { return swap_parked(Hold::claimed, now); }
@@ -139,6 +141,11 @@ struct alignas(2 * kCacheLine) Slab {
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     // Pairs with free_remote: what another thread wrote into its object comes before a purge.
     Word unused() const { return free.get() | remote_free.load(std::memory_order_acquire); }
+    // How many those are, in few steps: exact while nobody frees or takes.
+    unsigned unused_count() const {
+        const Word handed = remote_free.load(std::memory_order_relaxed);
+        return room.get() + (handed == 0 ? 0 : popcount(handed));
+    }
 
   private:
     bool swap_parked(Hold hold, std::uint32_t now) {

@@ -50,7 +50,7 @@ TEST_CASE("a slab is offered again only with room worth the visit", "[heap]") {
     const unsigned c = class_of(128);
     auto slots = get_many(20 * class_slots(c), 128);
     Slab& slab = slab_of(slots[5 * class_slots(c)]);
-    REQUIRE(slab.room == 0);
+    REQUIRE(slab.room.get() == 0);
     std::vector<void*> in_slab;
     for (void*& slot : slots) {
         if (&slab_of(slot) != &slab) continue;
@@ -68,7 +68,7 @@ TEST_CASE("a slab is offered again only with room worth the visit", "[heap]") {
         put(in_slab[i]);
     }
     CHECK(slab.listed != 0);
-    CHECK(slab.room == offer_at(c));
+    CHECK(slab.room.get() == offer_at(c));
     for (unsigned i = offer_at(c); i < in_slab.size(); i++) put(in_slab[i]);
     CHECK(own_heap().is_valid());
     for (void* slot : slots) {
