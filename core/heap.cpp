@@ -166,8 +166,7 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     }
     step(Step::take_resident);
 
-    slab.free.set(slab.free.get() & ~batch);
-    slab.room.set(static_cast<std::uint8_t>(slab.room.get() - count));
+    slab.set_free(slab.free.get() & ~batch, slab.room.get() - count);
     TSLAB_ASSERT(slab.owner_words_agree());
     step(Step::take_free);
     bin.take_in(count);
@@ -209,8 +208,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         const Word strayed = slab.remote_free.exchange(0, std::memory_order_relaxed);
         stats.add_in(c, Figure::double_frees, popcount(strayed));
         slab.live.clear(~Word{0});
-        slab.free.set(class_mask(c));
-        slab.room.set(static_cast<std::uint8_t>(class_slots(c)));
+        slab.set_free(class_mask(c), class_slots(c));
         slab.listed = 0;
         slab.generation.set(region.generation());
         settle_in(slab, bins.home.get());
@@ -236,9 +234,8 @@ void Heap::free_slow(Held held) {
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
     held.live->set(0);
-    slab.free.set(slab.free.get() | held.mask());
     const unsigned room = slab.room.get() + 1u;
-    slab.room.set(static_cast<std::uint8_t>(room));
+    slab.set_free(slab.free.get() | held.mask(), room);
     // Most slots are neither the first nor the last that their slab gets back, nor one that moves it to the
     // list of sparser ones.
     const bool settled = room < offer_at(c) || (slab.listed != 0 && room % 8 != 1 && room != class_slots(c));
@@ -316,9 +313,8 @@ void Heap::fold(Slab& slab) {
     do {
         const Word freed = slab.remote_free.load(std::memory_order_acquire);  // pairs with free_remote
         const Word valid = freed & slab.live.get();
-        slab.free.set(slab.free.get() | valid);
+        slab.set_free(slab.free.get() | valid, slab.room.get() + popcount(valid));
         slab.live.clear(valid);
-        slab.room.set(static_cast<std::uint8_t>(slab.room.get() + popcount(valid)));
         // Two that raced. Where the slot was taken again in between, the second has freed its new object:
         // nothing tells them apart.
         if (freed != valid) stats.add_in(c, Figure::double_frees, popcount(freed & ~valid));

@@ -12,8 +12,7 @@ void Heap::empty(Bins& bins) {
         close_current(bin, c);
         for (Held held = bin.pop(); held.slot != nullptr; held = bin.pop()) {
             Slab& slab = held.slab();
-            slab.free.set(slab.free.get() | held.mask());
-            slab.room.set(static_cast<std::uint8_t>(slab.room.get() + 1));
+            slab.set_free(slab.free.get() | held.mask(), slab.room.get() + 1u);
             settle(slab, c);
         }
     }
@@ -107,8 +106,8 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     slab.pending_next.store(0, std::memory_order_relaxed);
     const Word freed = slab.remote_free.load(std::memory_order_acquire);
     slab.live.clear(freed);
-    slab.free.set(class_mask(c) & ~slab.live.get());
-    slab.room.set(static_cast<std::uint8_t>(popcount(slab.free.get())));
+    const Word free = class_mask(c) & ~slab.live.get();
+    slab.set_free(free, popcount(free));
     slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel);  // as in fold: pairs with free_remote
     settle_in(slab, home);
 }

@@ -178,7 +178,7 @@ std::byte* Region::slots_of(const Slab& slab) const {
     return ranges_[c].slots.at() + (index << span_shift(c));
 }
 
-Slab& Region::first_in_range(const Slab& slab) const {
+Slab& Region::first_of_larger_block(const Slab& slab) const {
     Slab* const first = ranges_[slab.size_class.get()].first;
     const auto index = static_cast<std::size_t>(&slab - first);
     return first[round_down(index, slabs_per_block(slab.size_class.get()))];

@@ -146,7 +146,7 @@ class Region {
     }
     std::size_t block_bytes(std::size_t c) const { return class_span(c) << block_shift(c); }
     Slab& first_of_block(Slab& slab) const {
-        return slabs_per_block(slab.size_class.get()) == 1 ? slab : first_in_range(slab);
+        return slabs_per_block(slab.size_class.get()) == 1 ? slab : first_of_larger_block(slab);
     }
     // The block behind it, null where none was opened.
     Slab* next_block(Slab& first) const;
@@ -225,7 +225,7 @@ class Region {
         return prefix.covers(bytes) || reach_slow(prefix, bytes);
     }
     TSLAB_COLD bool reach_slow(Prefix& prefix, std::size_t bytes);
-    Slab& first_in_range(const Slab& slab) const;
+    Slab& first_of_larger_block(const Slab& slab) const;
     Slab* open_fresh(std::size_t c);
     void extend(std::size_t c, std::uint32_t opened);
 

@@ -117,6 +117,12 @@ struct alignas(2 * kCacheLine) Slab {
         return (free.get() & live.get()) == 0 && room.get() == popcount(free.get());
     }
 
+    // Owner. `count` is how many they are, which whoever changes them knows.
+    void set_free(Word slots, unsigned count) {
+        free.set(slots);
+        room.set(static_cast<std::uint8_t>(count));
+    }
+
     bool become_current(std::uint32_t now) { return swap_parked(Hold::current, now); }
     bool become_claimed(std::uint32_t now) { return swap_parked(Hold::claimed, now); }
 
@@ -141,7 +147,8 @@ struct alignas(2 * kCacheLine) Slab {
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     // Pairs with free_remote: what another thread wrote into its object comes before a purge.
     Word unused() const { return free.get() | remote_free.load(std::memory_order_acquire); }
-    // How many those are, in few steps: exact while nobody frees or takes.
+    // How many those are, in few steps: exact while nobody frees or takes, and more where the owner has just
+    // collected some.
     unsigned unused_count() const {
         const Word handed = remote_free.load(std::memory_order_relaxed);
         return room.get() + (handed == 0 ? 0 : popcount(handed));

@@ -145,9 +145,8 @@ TEST_CASE("a page is purged at the second visit that finds it empty, not at the 
     for (void*& slot : slots) {
         // Frees into the slabs without ticking: the stack is full and nobody refills.
         slab_of(slot).live.clear(region.locate(slot).mask());
-        slab_of(slot).free.set(slab_of(slot).free.get() | region.locate(slot).mask());
-        Shared<std::uint8_t>& room = slab_of(slot).room;
-        room.set(static_cast<std::uint8_t>(room.get() + 1));
+        slab_of(slot).set_free(slab_of(slot).free.get() | region.locate(slot).mask(),
+                               slab_of(slot).room.get() + 1u);
     }
     const auto purged = figure(Figure::pages_purged);
     const auto sweeps = reclaim.sweeps();
