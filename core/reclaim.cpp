@@ -139,15 +139,18 @@ bool has_run(const Slab& first, unsigned at, bool at_once) {
 
 }  // namespace
 
-// Pages that were given back and are soon taken again cost two system calls' worth of time and save nothing:
-// the more of them there are, the longer it is to the next sweep.
+// Pages that are given back and soon taken again cost two system calls' worth of time and save nothing: where
+// they are most, and come faster than they may, it is longer to the next sweep.
 void Reclaim::end_sweep() {
     if (!left_some_) sweeps_.fetch_add(1, std::memory_order_relaxed);
     left_some_ = false;
     const std::uint64_t purged = stats.get(Figure::pages_purged);
     const std::uint64_t retaken = stats.get(Figure::pages_retaken);
     recently_purged_ = recently_purged_ / 2 + (purged - purged_before_);
-    const bool in_vain = (retaken - retaken_before_) * 2 > recently_purged_ && recently_purged_ != 0;
+    const std::uint64_t came_back = retaken - retaken_before_;
+    const bool most = came_back * 2 > recently_purged_ && recently_purged_ != 0;
+    const bool in_vain = most && came_back * kBytesPerRetake > sweep_bytes_;
+    sweep_bytes_ = 0;
     purged_before_ = purged;
     retaken_before_ = retaken;
     if (in_vain) {
@@ -160,6 +163,7 @@ void Reclaim::end_sweep() {
 }
 
 void Reclaim::end_pass() {
+    sweep_bytes_ += pass_bytes_;
     pass_bytes_ = 0;
     if (passes_to_sweep_ == 0) end_sweep();
     const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();

@@ -31,6 +31,9 @@ inline constexpr std::size_t kLongRunBytes = std::size_t{64} << 10;  // a run th
 inline constexpr std::size_t kLeastLookBack = std::size_t{16} << 10;
 inline constexpr unsigned kTrail = 512;  // ticks that are remembered
 inline constexpr unsigned kTrailShare = 64;
+// Sweeps are not in vain where at most one page in so many bytes clocked is taken again: it saved memory till
+// then.
+inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
 // Patience is less where more is at stake: free memory of this much, and of a quarter of all.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
@@ -114,9 +117,10 @@ class Reclaim {
     std::size_t kept_bytes_{};         // free memory of the classes that this pass has seen
     unsigned patience_{1};             // one in so many passes is a sweep, up to kMostPatience
     unsigned passes_to_sweep_{};       // 0: this one is
-    std::uint64_t purged_before_{};    // pages, when the last pass ended
-    std::uint64_t retaken_before_{};   // pages, when the last pass ended
+    std::uint64_t purged_before_{};    // pages, when the last sweep ended
+    std::uint64_t retaken_before_{};   // pages, when the last sweep ended
     std::uint64_t recently_purged_{};  // pages, of older passes less and less
+    std::size_t sweep_bytes_{};        // clocked since the last sweep ended, by the passes there were
     std::size_t pass_bytes_{};         // clocked since this pass began
     std::int64_t visit_bytes_{};       // that may still be visited; below zero where a tick went beyond
     std::size_t call_bytes_{};         // clocked and not yet spent on system calls

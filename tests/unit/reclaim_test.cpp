@@ -158,6 +158,26 @@ TEST_CASE("a page is purged at the second visit that finds it empty, not at the 
     CHECK(in_all * region.page_bytes() > 30000 * 512 / 2);
 }
 
+TEST_CASE("sweeps are rarer where most pages come back, and too many of them", "[reclaim]") {
+    start_core();
+    trim();
+    // How much is clocked until the next sweep ends, once so many pages were taken again before each of some.
+    const auto sweep_bytes = [](std::size_t retaken) {
+        std::size_t bytes = 0;
+        for (int i = 0; i < 10; i++) {
+            stats.add_in(kClass, Figure::pages_purged, retaken);
+            stats.add_in(kClass, Figure::pages_retaken, retaken);
+            bytes = 0;
+            for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() == sweeps; bytes += kLeastPassBytes)
+                reclaim.tick(kLeastPassBytes, 0);
+        }
+        return bytes;
+    };
+    const std::size_t bytes = sweep_bytes(0);
+    CHECK(sweep_bytes(bytes / kBytesPerRetake) < 2 * bytes);
+    CHECK(sweep_bytes(1'000'000) > kMostPatience / 2 * bytes);
+}
+
 TEST_CASE("where calls are short they go to long runs of pages", "[reclaim]") {
     constexpr std::size_t resident = std::size_t{64} << 20;
     constexpr std::size_t page = kShortRunBytes;
