@@ -7,32 +7,44 @@ namespace tslab {
 
 constinit Reclaim reclaim;
 
-// Adjacent pages of blocks that this walk has claimed: what one system call gives back.
+// Pages of blocks that this walk has claimed, with none between them but such as have no memory: what one
+// system call gives back.
 class Run {
   public:
     bool is_empty() const { return count_ == 0; }
-    std::size_t bytes() const { return static_cast<std::size_t>(end_ - start_); }
-    // Whether the block's first page is the one behind the run's last, and the run may become longer.
+    std::size_t bytes() const { return pages_ * region.page_bytes(); }
+    // Whether the run may go on in the block, which begins where all is claimed so far.
     bool reaches(const Slab& first) const {
-        return !is_empty() && end_ == region.slots_of(first) && bytes() < kLongRunBytes &&
-               first.size_class.get() == claims_[0].first->size_class.get();
+        return !is_empty() && claimed_end_ == region.slots_of(first) && bytes() < kLongRunBytes &&
+               count_ < kMostClaims && first.size_class.get() == claims_[0].first->size_class.get();
     }
 
-    // `pages` are adjacent, and the run is empty or reaches the first of them. The claim on the block is the
-    // run's from here on; `before` is the state to leave the block in.
-    void add(Slab& first, unsigned pages, State before) {
+    // The run is empty, or reaches the block, which the caller has claimed. Takes in the wanted pages up to
+    // the first other that has memory. Returns which one that is, and keeps the claim; or 0 where there is
+    // nothing to take in. `before` is the state to leave the block in.
+    unsigned take_in(Slab& first, unsigned wanted, State before) {
+        if (is_empty() && wanted == 0) return 0;
+        const unsigned from = is_empty() ? lowest(wanted) : 0;
+        const unsigned all_pages = region.pages_per_block(first.size_class.get());
+        const Word crossed = wanted | (low_bits(all_pages) & ~Word{first.resident.get()});
+        const unsigned end = from + lowest(~(crossed >> from));
+        const auto pages = static_cast<unsigned>(wanted & low_bits(end));
+        if (pages == 0 && end != all_pages) return 0;
+
         std::byte* const slots = region.slots_of(first);
-        const unsigned from = lowest(pages);
         if (is_empty()) start_ = slots + from * region.page_bytes();
-        end_ = slots + (from + popcount(pages)) * region.page_bytes();
+        if (pages != 0) end_ = slots + (log2_floor(pages) + 1) * region.page_bytes();
+        claimed_end_ = slots + end * region.page_bytes();
+        pages_ += popcount(pages);
         claims_[count_++] = {&first, before, pages};
+        return end;
     }
 
     // Gives the pages back, notes it and lets the blocks go. False where the kernel refused.
     bool give_back() {
         stats.add(Figure::purge_calls);
         slow_causes |= kCalledSystem;
-        const bool given = os::give_back(start_, bytes()) == 0;
+        const bool given = os::give_back(start_, static_cast<std::size_t>(end_ - start_)) == 0;
         step(Step::purge_advised);
         const std::size_t c = claims_[0].first->size_class.get();
         for (unsigned i = 0; i < count_ && given; i++) {
@@ -40,22 +52,23 @@ class Run {
             const auto kept = static_cast<std::uint8_t>(~claims_[i].pages);
             first.resident.set(first.resident.get() & kept);
             first.quiet.set(first.quiet.get() & kept);
-            first.purged = true;
+            if (claims_[i].pages != 0) first.purged = true;
+        }
+        if (given) {
+            stats.add_in(c, Figure::pages_purged, pages_);
+            stats.subtract_in(c, Figure::resident_pages, pages_);
+        } else {
+            stats.add(Figure::purge_failures);
         }
         let_go();
-        if (!given) {
-            stats.add(Figure::purge_failures);
-            return false;
-        }
-        stats.add_in(c, Figure::pages_purged, bytes() / region.page_bytes());
-        stats.subtract_in(c, Figure::resident_pages, bytes() / region.page_bytes());
-        return true;
+        return given;
     }
 
     // Lets the blocks go as they are.
     void let_go() {
         for (unsigned i = 0; i < count_; i++) claims_[i].first->park(generation_of(claims_[i].before));
         count_ = 0;
+        pages_ = 0;
     }
 
   private:
@@ -67,67 +80,63 @@ class Run {
 
     std::byte* start_ = nullptr;
     std::byte* end_ = nullptr;
-    Claim claims_[kLongRunBytes >> 12];  // each is of a page at least, and that of 4 KiB
+    std::byte* claimed_end_ = nullptr;  // what lies between end_ and here has no memory
+    Claim claims_[kMostClaims];
     unsigned count_ = 0;
+    unsigned pages_ = 0;
 };
 
 namespace {
 
-// The lowest adjacent ones of a block's pages; none of none.
-unsigned lowest_run(unsigned pages) {
-    if (pages == 0) return 0;
-    const unsigned from = lowest(pages);
-    return (pages >> from & ~((pages >> from) + 1)) << from;
-}
-
 unsigned longest_run(unsigned pages) {
     unsigned longest = 0;
-    for (unsigned left = pages; left != 0; left &= ~lowest_run(left)) {
-        if (popcount(lowest_run(left)) > popcount(longest)) longest = lowest_run(left);
+    while (pages != 0) {
+        const unsigned from = lowest(pages);
+        const unsigned run = (pages >> from & ~((pages >> from) + 1)) << from;
+        if (popcount(run) > popcount(longest)) longest = run;
+        pages &= ~run;
     }
     return longest;
+}
+
+// Whether the walk has anything to do with the block. What has no memory matters only to a run that crosses
+// it.
+bool concerns(const Slab& first, const Run& run) {
+    if (first.resident.get() == 0) return !run.is_empty();
+    return first.quiet.get() != 0 || region.empty_pages(first) != 0;
 }
 
 // The walk goes through the block from page `at` on: notes which pages are empty, and adds to the run the
 // next that were empty before, or that are where it is to be done at once. False where the run ends within
 // the block: `at` says where the walk goes on.
 bool walk_block(Slab& first, unsigned& at, bool at_once, Run& run) {
-    if (first.resident.get() == 0 || (first.quiet.get() == 0 && region.empty_pages(first) == 0)) return true;
+    if (!concerns(first, run)) return true;
     const State before = first.state.load(std::memory_order_relaxed);
     if (!first.become_claimed(region.generation())) return true;
     step(Step::purge_claimed);
     const unsigned empty = region.empty_pages(first);
     const unsigned quiet = first.quiet.get();
     const unsigned wanted = (at_once ? empty : empty & quiet) & ~static_cast<unsigned>(low_bits(at));
-    const bool fits = wanted != 0 && (run.is_empty() || (wanted & 1) != 0);
-    const unsigned pages = fits ? lowest_run(wanted) : 0;
     const unsigned end = region.pages_per_block(first.size_class.get());
-    if (fits) at = log2_floor(pages) + 1;
+    const unsigned taken_to = run.take_in(first, wanted, before);
+    if (taken_to != 0) at = taken_to;
     if (wanted == 0) at = end;
     // Of those that the walk has not come to stays what was noted.
     const auto passed = static_cast<unsigned>(low_bits(at));
     first.quiet.set(static_cast<std::uint8_t>((empty & passed) | (quiet & ~passed)));
-    if (fits) {
-        run.add(first, pages, before);
-    } else {
-        first.park(generation_of(before));
-    }
+    if (taken_to == 0) first.park(generation_of(before));
     return at == end;
 }
 
 // The same looking back: at once, and a run begins with the most pages of the block that are adjacent.
 void walk_back(Slab& first, Run& run) {
-    if (region.empty_pages(first) == 0) return;
+    if (first.resident.get() == 0 ? run.is_empty() : region.empty_pages(first) == 0) return;
     const State before = first.state.load(std::memory_order_relaxed);
     if (!first.become_claimed(region.generation())) return;
     step(Step::purge_claimed);
     const unsigned empty = region.empty_pages(first);
-    const unsigned pages = run.is_empty() ? longest_run(empty) : (empty & 1) != 0 ? lowest_run(empty) : 0;
-    if (pages != 0) {
-        run.add(first, pages, before);
-    } else {
-        first.park(generation_of(before));
-    }
+    const unsigned wanted = run.is_empty() ? longest_run(empty) : empty;
+    if (run.take_in(first, wanted, before) == 0) first.park(generation_of(before));
 }
 
 // Whether a run would begin in the block, from page `at` on.

@@ -11,7 +11,7 @@
 //
 //   slabs visited by a tick      <= kVisitsPerTick and one block
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run
-//   system calls by a tick       <= 1, of less than kLongRunBytes and one block
+//   system calls by a tick       <= 1, for less than kLongRunBytes and one block, over kMostClaims blocks
 //   system calls by all          <= bytes clocked / kBytesPerCall
 //   bytes clocked by a full pass >= kLeastPassBytes
 #pragma once
@@ -28,6 +28,7 @@ inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
 inline constexpr unsigned kLeastRunVisits = 8;  // left to a tick that begins a run, so that it can be long
 inline constexpr std::size_t kShortRunBytes = std::size_t{4} << 10;
 inline constexpr std::size_t kLongRunBytes = std::size_t{64} << 10;  // a run that long is not lengthened
+inline constexpr unsigned kMostClaims = 16;  // blocks of a run, with those it only crosses
 inline constexpr std::size_t kLeastLookBack = std::size_t{16} << 10;
 inline constexpr unsigned kTrail = 512;  // ticks that are remembered
 inline constexpr unsigned kTrailShare = 64;

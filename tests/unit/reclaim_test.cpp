@@ -158,6 +158,43 @@ TEST_CASE("a page is purged at the second visit that finds it empty, not at the 
     CHECK(in_all * region.page_bytes() > 30000 * 512 / 2);
 }
 
+TEST_CASE("one call gives back pages on both sides of some that have no memory", "[reclaim]") {
+    start_core();
+    const Reclaiming was = options.reclaim;
+    options.reclaim = Reclaiming::off;
+    const unsigned count = region.slabs_per_block(kClass);
+    const auto slots = get_many(20000, 256);
+    // Full blocks in a row, new ones.
+    const std::uint32_t index = region.opened(kClass) - 5 * count;
+    const auto free_block = [&](std::uint32_t at) {
+        for (void* slot : slots) {
+            Slab& slab = slab_of(slot);
+            if (&region.first_of_block(slab) == &region.slab_at(kClass, at)) put(slot);
+        }
+        own_heap().abandon();
+    };
+    free_block(index + count);
+    trim();
+    REQUIRE(region.slab_at(kClass, index + count).resident.get() == 0);
+    free_block(index);
+    free_block(index + 2 * count);
+    const auto calls = figure(Figure::purge_calls);
+    const auto pages = figure(Figure::pages_purged);
+    trim();
+    const bool is_long = region.block_bytes(kClass) >= kLongRunBytes;
+    CHECK(figure(Figure::purge_calls) - calls == (is_long ? 2 : 1));
+    CHECK(figure(Figure::pages_purged) - pages == 2 * region.pages_per_block(kClass));
+    CHECK(resident_by_kernel() <= occupied_bytes());
+    options.reclaim = was;
+    for (void* slot : slots) {
+        if (usable_bytes(slot) == 0) continue;
+        REQUIRE(*static_cast<unsigned char*>(slot) == 0x5a);
+        put(slot);
+    }
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
 TEST_CASE("sweeps are rarer where most pages come back, and too many of them", "[reclaim]") {
     start_core();
     trim();
