@@ -29,7 +29,7 @@ inline constexpr unsigned kLeastRunVisits = 8;  // left to a tick that begins a 
 inline constexpr std::size_t kShortRunBytes = std::size_t{4} << 10;
 inline constexpr std::size_t kLongRunBytes = std::size_t{64} << 10;  // a run that long is not lengthened
 inline constexpr unsigned kMostClaims = 16;  // blocks of a run, with those it only crosses
-inline constexpr std::size_t kLeastLookBack = std::size_t{16} << 10;
+inline constexpr std::size_t kLeastLookBack = std::size_t{8} << 10;
 inline constexpr unsigned kTrail = 512;  // ticks that are remembered
 inline constexpr unsigned kTrailShare = 64;
 // Sweeps are not in vain where at most one page in so many bytes clocked is taken again: it saved memory till
