@@ -11,8 +11,10 @@ constinit thread_local Thread this_thread{};
 // Taking
 // ------------------------------------------------------------------------------------------------------
 
-// A refill: it collects, looks for open and closed slabs, in a forked child for more, and ticks.
-static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks + kVisitsPerTick + 1 <=
+// A refill: it collects, looks for open and closed slabs, in a forked child for more, for one that nobody
+// owns, and ticks.
+static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks + kAcquireTries +
+                  kVisitsPerTick <=
               kMostWork[static_cast<unsigned>(Work::slab_visit)]);
 
 void* Heap::take_slow(std::size_t c) {

@@ -7,6 +7,8 @@ namespace tslab {
 
 constinit Reclaim reclaim;
 
+static_assert(kMostClaims < kAcquireTries);
+
 // Pages of blocks that this walk has claimed, with none between them but such as have no memory: what one
 // system call gives back.
 class Run {

@@ -219,16 +219,25 @@ unsigned Region::empty_pages(const Slab& first) const {
 Slab* Region::acquire(std::size_t c) {
     Range& range = ranges_[c];
     const auto link_of = [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); };
-    if (const SlabNumber popped = range.pool.pop(link_of); popped != 0) {
+    SlabNumber claimed[kAcquireTries];  // a purger has them for now
+    unsigned tries = 0;
+    Slab* found = nullptr;
+    while (found == nullptr && tries < kAcquireTries) {
+        BoundedCall::did(Work::slab_visit);
+        const SlabNumber popped = range.pool.pop(link_of);
+        if (popped == 0) break;
         Slab& first = slab(popped);
         step(Step::acquire_popped);
         if (first.become_current(generation())) {
-            stats.add_in(c, Figure::slabs_reopened, slabs_per_block(c));
-            return &first;
+            found = &first;
+        } else {
+            claimed[tries++] = popped;
         }
-        range.pool.push(popped, link_of);  // a purger has it for now
     }
-    return open_fresh(c);
+    while (tries > 0) range.pool.push(claimed[--tries], link_of);
+    if (found == nullptr) return open_fresh(c);
+    stats.add_in(c, Figure::slabs_reopened, slabs_per_block(c));
+    return found;
 }
 
 Slab* Region::open_fresh(std::size_t c) {

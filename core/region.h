@@ -14,6 +14,10 @@
 
 namespace tslab {
 
+// Released blocks that acquire() tries, at most: more than one purger holds at once, so that while there is
+// one of them no new block is opened.
+inline constexpr unsigned kAcquireTries = 17;
+
 // A stack of numbers that any thread may push to and pop from. Each swap changes the tag, so a number that
 // was popped and pushed in between is noticed. Links are kept by the caller and may be read when stale.
 class NumberStack {

@@ -47,6 +47,25 @@ TEST_CASE("a pointer is taken apart as it was put together", "[region]") {
     }
 }
 
+TEST_CASE("no block is opened while a purger has the released ones on top", "[region]") {
+    Started started;
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    constexpr unsigned c = class_of(512);
+    std::vector<Slab*> blocks;
+    while (blocks.size() < kAcquireTries) blocks.push_back(own.acquire(c));
+    for (Slab* first : blocks) {
+        first->park(own.generation());
+        own.release(*first);
+    }
+    const std::uint32_t opened = own.opened(c);
+    for (std::size_t i = 1; i < blocks.size(); i++) REQUIRE(blocks[i]->become_claimed(own.generation()));
+    CHECK(own.acquire(c) == blocks[0]);
+    for (std::size_t i = 1; i < blocks.size(); i++) blocks[i]->park(own.generation());
+    for (std::size_t i = blocks.size(); i-- > 1;) CHECK(own.acquire(c) == blocks[i]);
+    CHECK(own.opened(c) == opened);
+}
+
 TEST_CASE("ownership ends where the region does", "[region]") {
     Started started;
     REQUIRE(started.works);
