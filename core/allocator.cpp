@@ -227,8 +227,6 @@ void* allocate_slow(std::size_t bytes) {
 
 namespace {
 
-bool is_live(const Place& place) { return place.exact && place.slab->is_live(place.slot); }
-
 void free_unmarked(void* pointer) {
     Held held;
     if (!free_owned(pointer, held)) give_back(held);
@@ -263,7 +261,7 @@ TSLAB_COLD void free_marked(void* pointer, Slab& slab) {
 
 bool free_owned_slow(void* pointer) {
     const Place place = region.locate(pointer);
-    if (!is_live(place)) {
+    if (!place.is_live()) {
         if (!still_owns(pointer)) return false;
         report_misuse(region.has_slot(place) ? Misuse::double_free : Misuse::invalid_free, place.size_class,
                       pointer);
@@ -279,17 +277,10 @@ bool free_owned_slow(void* pointer) {
 
 bool still_owns(const void* pointer) { return !region.gave_up(pointer); }
 
-std::size_t usable_bytes(const void* pointer) {
+void report_resize(const void* pointer) {
     const Place place = region.locate(pointer);
-    return is_live(place) ? class_size(place.size_class) : 0;
-}
-
-std::size_t resizable_bytes(const void* pointer) {
-    const Place place = region.locate(pointer);
-    if (is_live(place)) return class_size(place.size_class);
     report_misuse(region.has_slot(place) ? Misuse::freed_realloc : Misuse::invalid_realloc, place.size_class,
                   pointer);
-    return 0;
 }
 
 std::size_t aligned_bytes(std::size_t alignment, std::size_t bytes) {

@@ -72,10 +72,13 @@ TSLAB_COLD bool free_owned_slow(void* pointer);
 // owns(pointer). Whether it is not in address space that has been given up, and so the next allocator's.
 bool still_owns(const void* pointer);
 
-// still_owns(pointer). The slot's size, or 0 where the pointer is not a live slot's start.
-std::size_t usable_bytes(const void* pointer);
-// still_owns(pointer). The same for a realloc: a pointer that may not be resized is misuse.
-std::size_t resizable_bytes(const void* pointer);
+// owns(pointer). The slot's size, or 0 where the pointer is not a live slot's start.
+TSLAB_HOT std::size_t usable_bytes(const void* pointer) {
+    const Place place = region.locate(pointer);
+    return place.is_live() ? class_size(place.size_class) : 0;
+}
+// still_owns(pointer), of which usable_bytes gave 0: no realloc may have it.
+TSLAB_COLD void report_resize(const void* pointer);
 
 // Whether a request aligned to `alignment` (a power of two) can be served, and the size to allocate for it; 0
 // where it goes to the next allocator.

@@ -93,6 +93,7 @@ struct Place {
     bool exact;  // the pointer is where a slot of an opened slab starts, or of one that the skew left out
 
     Word mask() const { return bit(slot); }
+    bool is_live() const { return exact && slab->is_live(slot); }
 };
 
 class Region {

@@ -176,7 +176,7 @@ TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {
 }
 
 // From one allocator to the other, or from slot to slot: the old block stays where the new one cannot be had.
-TSLAB_COLD void* resize_into_range(void* pointer, size_t bytes) {
+[[gnu::noinline]] void* resize_into_range(void* pointer, size_t bytes) {
     if (pointer == nullptr) return allocate_any(bytes);
     if (!next_knows_sizes()) return next.realloc(pointer, bytes);
     void* moved = allocate(bytes);
@@ -188,19 +188,20 @@ TSLAB_COLD void* resize_into_range(void* pointer, size_t bytes) {
     return moved;
 }
 
-TSLAB_COLD void* resize_owned(void* pointer, size_t bytes) {
+// Not a live slot's: the next allocator's after all, or misuse.
+TSLAB_COLD void* resize_odd(void* pointer, size_t bytes) {
     if (!still_owns(pointer))
         return serves(bytes) ? resize_into_range(pointer, bytes) : next.realloc(pointer, bytes);
-    const size_t old_bytes = resizable_bytes(pointer);
-    if (old_bytes == 0) {
-        errno = EINVAL;
-        return nullptr;
-    }
+    report_resize(pointer);
+    errno = EINVAL;
+    return nullptr;
+}
+
+[[gnu::noinline]] void* resize_live(void* pointer, size_t old_bytes, size_t bytes) {
     if (bytes == 0) {
         free_any(pointer);
         return nullptr;
     }
-    if (serves(bytes) && slot_bytes(bytes) == old_bytes) return pointer;
     void* const moved = allocate_any(bytes);
     if (moved == nullptr) return bytes <= old_bytes ? pointer : nullptr;
     memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
@@ -208,10 +209,22 @@ TSLAB_COLD void* resize_owned(void* pointer, size_t bytes) {
     return moved;
 }
 
+// Not cold, as what it calls: many blocks grow step by step, and mostly stay within their slot.
+[[gnu::noinline]] void* resize_owned(void* pointer, size_t bytes) {
+    const size_t old_bytes = usable_bytes(pointer);
+    if (old_bytes == 0) return resize_odd(pointer, bytes);
+    if (serves(bytes) && slot_bytes(bytes) == old_bytes) return pointer;
+    return resize_live(pointer, old_bytes, bytes);
+}
+
 TSLAB_HOT void* resize(void* pointer, size_t bytes) {
     if (owns_high(pointer)) return resize_owned(pointer, bytes);
     if (serves(bytes)) return resize_into_range(pointer, bytes);
     return next.realloc(pointer, bytes);
+}
+
+TSLAB_COLD size_t odd_usable_size(void* pointer) {
+    return still_owns(pointer) ? 0 : next.malloc_usable_size(pointer);
 }
 
 bool is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
@@ -300,7 +313,9 @@ TSLAB_EXPORT void* valloc(size_t bytes) noexcept { return next.valloc(bytes); }
 TSLAB_EXPORT void* pvalloc(size_t bytes) noexcept { return next.pvalloc(bytes); }
 
 TSLAB_EXPORT size_t malloc_usable_size(void* pointer) noexcept {
-    return owns(pointer) && still_owns(pointer) ? usable_bytes(pointer) : next.malloc_usable_size(pointer);
+    if (!owns(pointer)) return next.malloc_usable_size(pointer);
+    const size_t bytes = usable_bytes(pointer);
+    return bytes != 0 ? bytes : odd_usable_size(pointer);
 }
 
 TSLAB_EXPORT int malloc_trim(size_t pad) noexcept {

@@ -1,7 +1,9 @@
 // Pairs of calls that take the shortest way through the library and nothing else, for `instructions`: it runs
 // this twice with different numbers of pairs and subtracts.
 //
-//   fast_path malloc|calloc|new|realloc SIZE PAIRS
+//   fast_path malloc|calloc|new|realloc|usable_size SIZE PAIRS
+#include <malloc.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +23,11 @@ int main(int argc, char** argv) {
     } else if (std::strcmp(call, "realloc") == 0) {
         void* block = std::malloc(size);
         for (std::size_t i = 0; i < pairs && block != nullptr; ++i) block = std::realloc(block, size);
+        std::free(block);
+    } else if (std::strcmp(call, "usable_size") == 0) {
+        void* const block = std::malloc(size);
+        std::size_t bytes = size;
+        for (std::size_t i = 0; i < pairs && bytes >= size; ++i) bytes = malloc_usable_size(block);
         std::free(block);
     } else {
         std::fprintf(stderr, "fast_path: no such call: %s\n", call);
