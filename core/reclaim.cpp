@@ -101,10 +101,13 @@ unsigned longest_run(unsigned pages) {
     return longest;
 }
 
-// Whether the walk has anything to do with the block. What has no memory matters only to a run that crosses
-// it.
+// Whether a run may cross a block that has no memory. One that nobody has owned yet is left to its opener,
+// who counts on having it.
+bool may_cross(const Slab& first, const Run& run) { return !run.is_empty() && first.generation.get() != 0; }
+
+// Whether the walk has anything to do with the block.
 bool concerns(const Slab& first, const Run& run) {
-    if (first.resident.get() == 0) return !run.is_empty();
+    if (first.resident.get() == 0) return may_cross(first, run);
     return first.quiet.get() != 0 || region.empty_pages(first) != 0;
 }
 
@@ -132,7 +135,7 @@ bool walk_block(Slab& first, unsigned& at, bool at_once, Run& run) {
 
 // The same looking back: at once, and a run begins with the most pages of the block that are adjacent.
 void walk_back(Slab& first, Run& run) {
-    if (first.resident.get() == 0 ? run.is_empty() : region.empty_pages(first) == 0) return;
+    if (first.resident.get() == 0 ? !may_cross(first, run) : region.empty_pages(first) == 0) return;
     const State before = first.state.load(std::memory_order_relaxed);
     if (!first.become_claimed(region.generation())) return;
     step(Step::purge_claimed);
@@ -265,7 +268,8 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
     const std::size_t saved = call_bytes_;
     const unsigned visits = look_back(freed_into, purges);
-    walk(visits, purges, call_bytes_ == saved);
+    // Where a block is of many slabs, looking back may have used up all visits, and would in every tick.
+    walk(visits < kVisitsPerTick / 2 ? visits : kVisitsPerTick / 2, purges, call_bytes_ == saved);
     end_walk();
     return true;
 }
@@ -287,6 +291,7 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
     };
     while (visits < kVisitsPerTick) {
         BoundedCall::did(Work::slab_visit);
+        if (index_ >= region.opened(class_)) end_run();  // before the sweep does
         if (!find_block()) {
             if (visit_bytes_ > 0) visit_bytes_ = 0;
             break;

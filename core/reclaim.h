@@ -9,7 +9,7 @@
 // first: a run shorter by kShortRunBytes has to leave twice as much. A sweep that passed by a run for want of
 // calls does not count as one.
 //
-//   slabs visited by a tick      <= kVisitsPerTick and one block
+//   slabs visited by a tick      <= kVisitsPerTick and two blocks
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run
 //   system calls by a tick       <= 1, for less than kLongRunBytes and one block, over kMostClaims blocks
 //   system calls by all          <= bytes clocked / kBytesPerCall

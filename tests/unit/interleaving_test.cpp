@@ -270,3 +270,45 @@ TEST_CASE("a slab is nobody's while a thread without a heap frees into it", "[in
     slab.remote_free.store(0);
     CHECK(own_heap().is_valid());
 }
+
+// The block that is opened lies behind one that a purger has, and so would prolong its run.
+TEST_CASE("a block that is just being opened is not a purger's", "[interleaving]") {
+    start_core();
+    own_heap();
+    constexpr unsigned c = class_of(736);
+    REQUIRE(region.opened(c) == 0);
+    void* kept = nullptr;
+    elsewhere([&kept] {
+        auto slots = get_many(region.slabs_per_block(c) * class_slots(c) - 2, 736);
+        kept = slots[0];
+        for (std::size_t i = 1; i < slots.size(); i++) put(slots[i]);
+    });
+    REQUIRE(region.opened(c) == region.slabs_per_block(c));
+
+    static std::atomic<bool> advised, opened;
+    static std::thread purger;
+    advised = opened = false;
+    step_hook = [](Step at) {
+        static thread_local bool purges = false;
+        if (at == Step::purge_advised && purges) {
+            advised = true;
+            while (!opened) std::this_thread::yield();
+        }
+        if (at == Step::acquire_popped && !purges && !purger.joinable()) {
+            purger = std::thread([] {
+                purges = true;
+                trim();
+                advised = true;
+            });
+            while (!advised) std::this_thread::yield();
+        }
+    };
+    void* const slot = get(736);
+    opened = true;
+    purger.join();
+    step_hook = nullptr;
+    CHECK(slot != nullptr);
+    CHECK(region.opened(c) == 2 * region.slabs_per_block(c));
+    put(slot);
+    put(kept);
+}

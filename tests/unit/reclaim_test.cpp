@@ -2,6 +2,16 @@
 
 #include "residency.h"
 
+namespace tslab::test {
+
+struct CallBytes {
+    using Type = std::size_t Reclaim::*;
+    friend Type member(CallBytes);
+};
+template struct Open<CallBytes, &Reclaim::call_bytes_>;
+
+}  // namespace tslab::test
+
 using namespace tslab;
 using namespace tslab::test;
 
@@ -13,6 +23,13 @@ template <typename Work>
 void for_each_block(Work work) {
     for (std::uint32_t i = 0; i < region.opened(kClass); i += region.slabs_per_block(kClass))
         work(region.slab_at(kClass, i));
+}
+
+// Every pass is a sweep again, whatever was in vain before.
+void forget_what_was_in_vain() {
+    options.reclaim = Reclaiming::eager;
+    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() == sweeps;) reclaim.tick(kLeastPassBytes, 0);
+    options.reclaim = Reclaiming::normal;
 }
 
 // As another thread would that frees what is on it.
@@ -27,7 +44,6 @@ void empty_first_page(Slab& first) {
 }
 
 }  // namespace
-
 TEST_CASE("trim leaves the pages that hold something, and what they hold", "[reclaim]") {
     start_core();
     for (const std::size_t bytes : {16u, 48u, 64u, 112u, 200u, 300u, 768u}) {
@@ -230,4 +246,55 @@ TEST_CASE("where calls are short they go to long runs of pages", "[reclaim]") {
             REQUIRE(is_worth_a_call(pages * page, saved + kBytesPerCall, resident));
         }
     }
+}
+
+TEST_CASE("a sweep that left its last run to a later call does not count", "[reclaim]") {
+    start_core();
+    forget_what_was_in_vain();
+    trim();
+    // Of the last class, so that nothing comes behind the run.
+    auto slots = get_many(42 * 1200, 768);
+    Slab& last = slab_of(slots.back());
+    std::vector<void*> kept;
+    own_heap().abandon();
+    for (void* slot : slots) {
+        Slab& slab = slab_of(slot);
+        if (&slab != &last && &region.first_of_block(slab) != &region.first_of_block(last)) {
+            kept.push_back(slot);
+            continue;
+        }
+        // Frees it without ticking.
+        slab.live.clear(region.locate(slot).mask());
+        slab.set_free(slab.free.get() | region.locate(slot).mask(), slab.room.get() + 1u);
+    }
+    REQUIRE(kept.size() < slots.size());
+    const auto sweeps = reclaim.sweeps();
+    const auto purged = figure(Figure::pages_purged);
+    for (int i = 0; i < 6000; i++) {
+        reclaim.*member(CallBytes{}) = 0;
+        reclaim.tick(kTickBytes, 0);
+    }
+    CHECK(figure(Figure::pages_purged) == purged);
+    CHECK(reclaim.sweeps() == sweeps + 1);  // the one that saw them first
+    put_all(kept);
+}
+
+TEST_CASE("sweeps go on while the smallest objects are freed", "[reclaim]") {
+    start_core();
+    forget_what_was_in_vain();
+    trim();
+    auto large = get_many(20000, 768);
+    const auto small = get_many(3000000, 16);
+    // Both die together: it is the frees of the small ones that tick, and most of these leave a page in use.
+    const std::size_t before = stats.get_in(kClasses - 1, Figure::resident_pages);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < small.size(); i++) {
+        if (i % 64 != 0) put(small[i]);
+        if (i % 50 == 0 && next < large.size()) put(large[(next++ * 7919) % large.size()]);
+    }
+    REQUIRE(next == large.size());
+    CHECK(stats.get_in(kClasses - 1, Figure::resident_pages) < before / 4);
+    for (std::size_t i = 0; i < small.size(); i += 64) put(small[i]);
+    own_heap().abandon();
+    CHECK(live_slots() == 0);
 }

@@ -41,6 +41,16 @@ inline std::uint64_t seed() {
     return value;
 }
 
+// Opens a private member, to set what would take days to count up: in an explicit instantiation access is not
+// checked.
+//
+//   struct Name { using Type = T Class::*; friend Type member(Name); };
+//   template struct Open<Name, &Class::member_>;      and then object.*member(Name{})
+template <typename Name, typename Name::Type M>
+struct Open {
+    friend typename Name::Type member(Name) { return M; }
+};
+
 inline void* get(std::size_t bytes) {
     void* const slot = allocate(bytes);
     return slot != nullptr ? slot : allocate_slow(bytes);
