@@ -174,6 +174,7 @@ TSLAB_COLD void* allocate_watched(std::size_t bytes, bool is_timed) {
     if (heap == nullptr) return allocate_unwatched(bytes);
     const std::size_t c = class_of(bytes);
     const Watch::Found found = watch.look_at(heap->bin(c), c, bytes);
+    heap->keep_count(c);
     const std::uint64_t before = is_timed ? read_ticks() : 0;
     void* const slot = allocate_any(bytes);
     if (is_timed && slot != nullptr) latency.add(Timed::malloc, read_ticks() - before);

@@ -65,7 +65,7 @@ bool Survey::advance(unsigned steps) {
 
 void Survey::add_heap(Heap& heap) {
     for (unsigned c = 0; c < kClasses; c++) {
-        classes_[c].derived[served] += heap.own_bins()[c].taken();
+        classes_[c].derived[served] += heap.own_bins()[c].taken() + heap.taken_before[c].get();
         classes_[c].derived[refills] += heap.refills[c].get();
         classes_[c].remote_frees += heap.remote_frees[c].get();
     }

@@ -19,6 +19,8 @@ static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlo
 
 void* Heap::take_slow(std::size_t c) {
     const BoundedCall call;
+    keep_count(c);
+    if (void* const slot = bin(c).take()) return slot;  // it was the count that refused
     follow_epoch();
     refills[c].set(refills[c].get() + 1);
     const bool filled = refill(*in_force_, c);

@@ -88,14 +88,14 @@ class alignas(kCacheLine) Bin {
     // The slots on the stack, the first one in first; i < held().
     Held held_at(unsigned i) const { return stack_[i + 1]; }
 
-    // Slots ever taken. Any thread.
+    // Slots taken since the count began. Any thread.
     std::uint64_t taken() const {
         for (;;) {
             // Pairs with arm: who sees that it is due later sees the word without the arming before.
             const std::uint64_t due = due_.get_acquire();
             const std::uint64_t count = word_.get_acquire() >> 16;
-            if (count < kArmed) return count;
-            if (due_.get() == due) return due - (kDue - count);
+            if (count < kArmed || due == 0) return count;
+            if (due_.get() == due) return due - (kDue + 1 - count);
         }
     }
 
@@ -103,12 +103,24 @@ class alignas(kCacheLine) Bin {
     void arm(std::uint32_t takes) {
         const std::uint64_t count = taken();
         word_.set(count << 16 | bytes_in_use(word_.get()));
-        due_.set_release(count + takes);  // pairs with taken, as the word below
+        due_.set_release(count + takes + 1);  // pairs with taken, as the word below
         step(Step::arm_due_set);
         word_.set_release((kDue - takes) << 16 | bytes_in_use(word_.get()));
     }
-    bool is_armed() const { return word_.get() >> 16 >= kArmed; }
-    bool is_due() const { return word_.get() >> 16 == kDue; }
+    bool is_armed() const { return word_.get() >> 16 >= kArmed && due_.get() != 0; }
+    bool is_due() const { return word_.get() >> 16 == kDue && due_.get() != 0; }
+    // Whether the count is to begin anew, before it fills its bits: without an arm(), takes are refused then.
+    bool counted_far() const { return taken() >= kFar; }
+    // Returns what it was.
+    std::uint64_t count_anew() {
+        const std::uint64_t count = taken();
+        if (is_armed()) {
+            due_.set(due_.get() - count);
+        } else {
+            word_.set(bytes_in_use(word_.get()));
+        }
+        return count;
+    }
 
     unsigned held() const { return bytes_in_use(word_.get()) / unsigned{sizeof(Held)}; }
 
@@ -125,16 +137,17 @@ class alignas(kCacheLine) Bin {
 
   private:
     static constexpr std::uint64_t kOneTaken = 1 << 16;
-    static constexpr std::uint64_t kArmed = std::uint64_t{1} << 46;  // counts from here on are of armed bins
     static constexpr std::uint64_t kDue = (std::uint64_t{1} << 47) - 1;  // one more, and the word is negative
+    static constexpr std::uint64_t kArmed = kDue - UINT32_MAX;  // counts from here on are of armed bins
+    static constexpr std::uint64_t kFar = std::uint64_t{1} << 46;
     static unsigned bytes_in_use(std::uint64_t word) { return static_cast<std::uint16_t>(word); }
     TSLAB_HOT Held& at(std::uint64_t word) {
         return *reinterpret_cast<Held*>(reinterpret_cast<std::byte*>(stack_) + bytes_in_use(word));
     }
 
-    // owner: slots ever taken, or kDue less what it is armed for, 48 bits; bytes of the stack in use, 16 bits
+    // owner: slots taken, or kDue less what it is armed for, 48 bits; bytes of the stack in use, 16 bits
     Shared<std::uint64_t> word_;
-    Shared<std::uint64_t> due_;                          // owner: what is taken in all when the word has kDue
+    Shared<std::uint64_t> due_;  // owner: the number of the take to be refused; 0 before the first arm()
     alignas(kCacheLine) Held stack_[kStackSlots + 1]{};  // owner; the first is never filled: the end
 };
 
@@ -181,6 +194,11 @@ class alignas(kCacheLine) Heap {
     // Any thread: a live slot of a slab that this thread does not own.
     [[gnu::noinline]] static void free_remote(Held held, Heap* own);
 
+    // Keeps the bin's count from filling its bits. Who reads the figures in between is off by it, once.
+    void keep_count(std::size_t c) {
+        if (bin(c).counted_far()) taken_before[c].set(taken_before[c].get() + bin(c).count_anew());
+    }
+
     // Folds what other threads have freed, of this many slabs at most.
     void collect(unsigned most_slabs);
 
@@ -192,6 +210,7 @@ class alignas(kCacheLine) Heap {
     Shared<std::uint64_t> forwarded_above;
     Shared<std::uint64_t> forwarded_aligned;
     Shared<std::uint64_t> refills[kClasses];
+    Shared<std::uint64_t> taken_before[kClasses];  // slots, when bins' counts began anew
     Shared<std::uint64_t> remote_frees[kClasses];  // by this heap's thread, of other heaps' slots
 
   private:

@@ -4,6 +4,16 @@
 
 #include "support.h"
 
+namespace tslab::test {
+
+struct BinWord {
+    using Type = Shared<std::uint64_t> Bin::*;
+    friend Type member(BinWord);
+};
+template struct Open<BinWord, &Bin::word_>;
+
+}  // namespace tslab::test
+
 using namespace tslab;
 using namespace tslab::test;
 
@@ -198,4 +208,29 @@ TEST_CASE("a thread whose destructors have run frees, and takes no more", "[heap
     CHECK(usable_bytes(slot) == 0);
     CHECK(own_heap().is_valid());
     CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a bin's count begins anew before its bits are full, and nothing is lost", "[heap]") {
+    start_core();
+    constexpr std::size_t bytes = 400;
+    constexpr std::size_t c = class_of(bytes);
+    auto slots = get_many(60, bytes);
+    put_all(slots);
+    Bin& bin = own_heap().bin(c);
+    Shared<std::uint64_t>& word = bin.*member(BinWord{});
+    REQUIRE(bin.held() != 0);
+    const auto taken = [&bin] { return bin.taken() + own_heap().taken_before[c].get(); };
+    for (const std::uint64_t count : {(std::uint64_t{1} << 46) + 5, (std::uint64_t{1} << 47) - 3}) {
+        own_heap().taken_before[c].set(0);
+        word.set(count << 16 | (word.get() & 0xffff));
+        CHECK(taken() == count);
+        CHECK_FALSE(bin.is_armed());
+        slots = get_many(60, bytes);
+        CHECK(std::set<void*>(slots.begin(), slots.end()).size() == 60);
+        CHECK(taken() == count + 60);
+        CHECK(bin.taken() < 100);
+        CHECK(own_heap().is_valid());
+        put_all(slots);
+    }
+    own_heap().taken_before[c].set(0);
 }
