@@ -56,7 +56,7 @@ TSLAB_EXPORT int64_t tslab_epoch_close(uint64_t epoch) {
 
 TSLAB_EXPORT int tslab_epoch_label(uint64_t epoch, const char* text) {
     if (!serving()) return TSLAB_NOT_LOADED;
-    return epochs.label(epoch, text) ? TSLAB_OK : TSLAB_NO_EPOCH;
+    return is_known(epoch) && epochs.label(epoch, text) ? TSLAB_OK : TSLAB_NO_EPOCH;
 }
 
 TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* info) {
@@ -72,7 +72,9 @@ TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* info) {
     info->slabs = use.slabs;
     info->resident_bytes = use.resident_bytes;
     info->reclaimable_bytes = use.reclaimable_bytes;
-    info->state = use.slabs != 0 ? TSLAB_EPOCH_CLOSED : TSLAB_EPOCH_DRAINED;
+    info->state = domains.has_open(epoch) ? TSLAB_EPOCH_OPEN
+                  : use.slabs != 0        ? TSLAB_EPOCH_CLOSED
+                                          : TSLAB_EPOCH_DRAINED;
     if (record == nullptr) return TSLAB_OK;
     const std::uint64_t now = os::monotonic_ms();
     info->era = record->era.get();

@@ -34,6 +34,7 @@ Refusal Domains::create(Heap& heap, DomainHandle& handle) {
     domain.serial.set(domain.serial.get() + 1);
     domain.times = 0;
     domain.epoch.set(epochs.open());
+    if (domain.first_epoch == 0) domain.first_epoch = domain.epoch.get();
     domain_bins(number).home.set(home_of(domain.epoch.get(), number, heap.number()));
     domain.owner.set(heap.number());
     handle = handle_of(domain.serial.get(), number);
@@ -92,7 +93,7 @@ Refusal Domains::close(Heap& heap, DomainHandle handle, std::size_t& bytes_given
     if (const Refusal refusal = find(heap, handle, number); refusal != Refusal::none) return refusal;
     if (domains_[number].times != 0) return Refusal::entered;
     const std::uint64_t ended = domains_[number].epoch.get();
-    end_epoch(heap, number, epochs.open());
+    if (!is_worn(domains_[number])) end_epoch(heap, number, epochs.open());
     bytes_given_back = reclaim.purge_epoch(static_cast<std::uint32_t>(ended));
     return Refusal::none;
 }
@@ -106,8 +107,10 @@ Refusal Domains::destroy(Heap& heap, DomainHandle handle) {
 }
 
 void Domains::remove(Heap& heap, std::uint32_t number) {
+    const bool worn = is_worn(domains_[number]);
     end_epoch(heap, number, 0);
     domains_[number].owner.set(0);
+    if (worn) return;
     unused_.push(number, [this](std::uint32_t n) -> Shared<std::uint32_t>& { return domains_[n].next; });
 }
 
@@ -116,6 +119,13 @@ std::uint64_t Domains::epoch(DomainHandle handle) const {
     const bool is_its =
         domain.owner.get() != 0 && handle == handle_of(domain.serial.get(), number_of(handle));
     return is_its ? domain.epoch.get() : 0;
+}
+
+bool Domains::has_open(std::uint64_t epoch) const {
+    for (std::uint32_t number = made(); number > 0; number--) {
+        if (domains_[number].owner.get() != 0 && domains_[number].epoch.get() == epoch) return true;
+    }
+    return false;
 }
 
 void Domains::end(Heap& heap) {

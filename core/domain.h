@@ -11,6 +11,9 @@
 namespace tslab {
 
 inline constexpr std::uint32_t kMostDomains = (1u << kDomainBits) - 1;
+// A slab's home keeps the low 32 bits of an epoch's number: a domain's number is used for epochs that differ
+// in them, and so only while fewer than that have been opened since it was first used.
+inline constexpr std::uint64_t kEpochsPerNumber = std::uint64_t{1} << 31;
 
 // Names a domain as long as it lives; no other afterwards.
 using DomainHandle = std::uint64_t;
@@ -31,11 +34,13 @@ class Domains {
     Refusal enter(Heap& heap, DomainHandle handle);
     Refusal exit(Heap& heap, DomainHandle handle);
     // Ends its epoch and gives the empty pages back; takes time in proportion to the slabs. Entered again, it
-    // has a new one.
+    // has a new one, unless its number has none left.
     Refusal close(Heap& heap, DomainHandle handle, std::size_t& bytes_given_back);
     Refusal destroy(Heap& heap, DomainHandle handle);
     // 0 where there is no such domain. Any thread.
     std::uint64_t epoch(DomainHandle handle) const;
+    // Whether it is a domain's epoch now; takes time in proportion to the domains. Any thread.
+    bool has_open(std::uint64_t epoch) const;
     // The largest number that a domain has had.
     std::uint32_t made() const { return made_.load(std::memory_order_acquire); }  // pairs with create
 
@@ -50,9 +55,13 @@ class Domains {
         std::uint32_t outer{};         // owner: the domain it was entered from
         std::uint32_t times{};         // owner: entered and not yet left
         Shared<std::uint64_t> epoch;   // owner
+        std::uint64_t first_epoch{};   // owner: that the number was used for
     };
 
     Refusal find(Heap& heap, DomainHandle handle, std::uint32_t& number) const;
+    static bool is_worn(const Domain& domain) {
+        return domain.epoch.get() - domain.first_epoch >= kEpochsPerNumber;
+    }
     void leave(Heap& heap, std::uint32_t number);
     void end_epoch(Heap& heap, std::uint32_t number, std::uint64_t next);
     void remove(Heap& heap, std::uint32_t number);

@@ -18,7 +18,7 @@ std::uint64_t Epochs::open_record(std::uint64_t before, bool of_process) {
     // A slab's home keeps the low half of the number, of which 0 is nobody's.
     do epoch = last_.fetch_add(1, std::memory_order_relaxed) + 1;
     while (static_cast<std::uint32_t>(epoch) == 0);
-    EpochRecord& record = records_[epoch % kEpochRecords];
+    EpochRecord& record = (of_process ? of_process_ : of_domains_)[epoch % kEpochRecords];
     record.epoch.store(0, std::memory_order_relaxed);
     record.era.set(of_process ? epoch : before);
     record.before.set(before);
@@ -42,7 +42,7 @@ std::uint64_t Epochs::advance() {
     clocked_.set(0);
     close(before < epoch ? before : epoch);
     stats.add(Figure::epochs_opened);
-    judge(records_[epoch % kEpochRecords]);
+    judge(of_process_[epoch % kEpochRecords]);
     return current();
 }
 
@@ -69,10 +69,12 @@ std::size_t Epochs::length() const {
 }
 
 EpochRecord* Epochs::record(std::uint64_t epoch) {
-    EpochRecord& at = records_[epoch % kEpochRecords];
-    const std::uint64_t found = at.epoch.load(std::memory_order_acquire);  // pairs with open_record
-    return found != 0 && static_cast<std::uint32_t>(found) == static_cast<std::uint32_t>(epoch) ? &at
-                                                                                                : nullptr;
+    for (Records* const records : {&of_process_, &of_domains_}) {
+        EpochRecord& at = (*records)[epoch % kEpochRecords];
+        const std::uint64_t found = at.epoch.load(std::memory_order_acquire);  // pairs with open_record
+        if (found != 0 && static_cast<std::uint32_t>(found) == static_cast<std::uint32_t>(epoch)) return &at;
+    }
+    return nullptr;
 }
 
 void Epochs::count(std::uint32_t epoch, Count which, unsigned slabs) {

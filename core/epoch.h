@@ -12,7 +12,7 @@ namespace tslab {
 
 inline constexpr std::size_t kLeastEpochBytes = std::size_t{16} << 20;
 inline constexpr std::size_t kEpochFactor = 2;
-inline constexpr unsigned kEpochRecords = 1024;  // the last so many epochs are remembered
+inline constexpr unsigned kEpochRecords = 1024;  // so many are remembered, of the process and of domains each
 inline constexpr unsigned kLabelWords = 5;
 inline constexpr std::size_t kLabelBytes = kLabelWords * sizeof(Word);  // with the final 0
 
@@ -75,13 +75,15 @@ class Epochs {
   private:
     using Count = std::atomic<std::uint32_t> EpochRecord::*;
     void count(std::uint32_t epoch, Count which, unsigned slabs);
+    using Records = EpochRecord[kEpochRecords];
     std::uint64_t open_record(std::uint64_t before, bool of_process);
     void judge(const EpochRecord& newest);
 
     std::atomic<std::uint64_t> current_{};  // any: the process's
     std::atomic<std::uint64_t> last_{};     // any: the last number given
     Shared<std::size_t> clocked_;  // who walks: since an epoch was opened; who opens one sets it to 0
-    EpochRecord records_[kEpochRecords]{};
+    Records of_process_{};
+    Records of_domains_{};
 };
 
 TSLAB_INTERNAL extern constinit Epochs epochs;

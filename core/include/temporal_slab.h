@@ -36,7 +36,7 @@ enum {
     TSLAB_ENTERED = -5, /* a domain that the thread is in: it can't be closed, destroyed, or entered once more
                            from one that was entered later */
     TSLAB_NOT_INNERMOST = -6, /* a domain that is not the one entered last and not yet left */
-    TSLAB_TOO_MANY = -7       /* 4,095 domains exist */
+    TSLAB_TOO_MANY = -7       /* 4,095 domains exist, or there is no room for another */
 };
 
 enum { TSLAB_LABEL_BYTES = 40 };
@@ -108,11 +108,12 @@ TSLAB_FUNCTION(uint64_t, 0, tslab_epoch_advance, (void), ())
 TSLAB_FUNCTION(int64_t, TSLAB_NOT_LOADED, tslab_epoch_close, (uint64_t epoch), (epoch))
 
 /* Names an epoch: the first TSLAB_LABEL_BYTES - 1 bytes of `text` are kept, as long as the epoch is among the
- * last 1,024. One thread at a time for an epoch. */
+ * last 1,024 of the process, or of domains. One thread at a time for an epoch. */
 TSLAB_FUNCTION(int, TSLAB_NOT_LOADED, tslab_epoch_label, (uint64_t epoch, const char* text), (epoch, text))
 
 /* Fills `info`. Takes time in proportion to all slabs. Other threads go on meanwhile, so the fields may be a
- * moment apart. */
+ * moment apart. Of an epoch that is not among the last 1,024 of the process, or of domains, `era`, the times
+ * and `slabs_opened` to `slabs_refilled` are 0. */
 TSLAB_FUNCTION(int, TSLAB_NOT_LOADED, tslab_epoch_stats, (uint64_t epoch, struct tslab_epoch_info* info),
                (epoch, info))
 

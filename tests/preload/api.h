@@ -43,6 +43,7 @@ static int use_api(const char* mode) {
     EXPECT(tslab_epoch_stats(second + 1000, &info) == TSLAB_NO_EPOCH);
     EXPECT(tslab_epoch_close(second + 1000) == TSLAB_NO_EPOCH);
     EXPECT(tslab_epoch_label(0, "x") == TSLAB_NO_EPOCH);
+    EXPECT(tslab_epoch_label(tslab_epoch_current() + ((uint64_t)1 << 32), "x") == TSLAB_NO_EPOCH);
 
     EXPECT(tslab_domain_enter(0) == TSLAB_NO_DOMAIN);
     EXPECT(tslab_domain_create(&domain) == TSLAB_OK);

@@ -2,6 +2,16 @@
 
 #include "residency.h"
 
+namespace tslab::test {
+
+struct LastEpoch {
+    using Type = std::atomic<std::uint64_t> Epochs::*;
+    friend Type member(LastEpoch);
+};
+template struct Open<LastEpoch, &Epochs::last_>;
+
+}  // namespace tslab::test
+
 using namespace tslab;
 using namespace tslab::test;
 
@@ -24,7 +34,6 @@ void expect_apart(const std::vector<void*>& some, const std::vector<void*>& othe
 }
 
 }  // namespace
-
 TEST_CASE("objects of a domain share no slab with any others, entered again or nested", "[domain]") {
     start_core();
     const DomainHandle a = create();
@@ -194,4 +203,48 @@ TEST_CASE("many short domains, some of whose objects stay, use no more memory th
     put_all(kept);
     CHECK(own_heap().is_valid());
     CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a domain's number is not used for two epochs that slabs could not tell apart", "[domain]") {
+    start_core();
+    const DomainHandle first = create();
+    std::set<DomainHandle> numbers;
+    const auto number_of = [](DomainHandle handle) { return handle & kMostDomains; };
+    const std::uint64_t epoch = domains.epoch(first);
+    REQUIRE(enter(first) == Refusal::none);
+    auto slots = get_many(3 * class_slots(kClasses - 1), 768);
+    REQUIRE(leave(first) == Refusal::none);
+    epochs.*member(LastEpoch{}) = epoch + kEpochsPerNumber - 1;
+    std::size_t given_back = 0;
+    REQUIRE(domains.close(own_heap(), first, given_back) == Refusal::none);
+    const std::uint64_t last = domains.epoch(first);
+    CHECK(last == epoch + kEpochsPerNumber);
+    // From here on it keeps its epoch, and its number goes with it.
+    REQUIRE(domains.close(own_heap(), first, given_back) == Refusal::none);
+    CHECK(domains.epoch(first) == last);
+    REQUIRE(enter(first) == Refusal::none);
+    put(get(768));
+    REQUIRE(leave(first) == Refusal::none);
+    REQUIRE(destroy(first) == Refusal::none);
+    for (int i = 0; i < 10; i++) {
+        const DomainHandle other = create();
+        CHECK(number_of(other) != number_of(first));
+        numbers.insert(other);
+    }
+    for (const DomainHandle other : numbers) REQUIRE(destroy(other) == Refusal::none);
+    put_all(slots);
+    CHECK(own_heap().is_valid());
+}
+
+TEST_CASE("what is open is known to be, however many domains come and go", "[domain]") {
+    start_core();
+    const std::uint64_t current = epochs.current();
+    const DomainHandle open = create();
+    for (unsigned i = 0; i < 2 * kEpochRecords; i++) REQUIRE(destroy(create()) == Refusal::none);
+    REQUIRE(epochs.record(current) != nullptr);
+    CHECK(epochs.record(current)->closed_ms.get() == 0);
+    const std::uint64_t epoch = domains.epoch(open);
+    CHECK(domains.has_open(epoch));
+    REQUIRE(destroy(open) == Refusal::none);
+    CHECK_FALSE(domains.has_open(epoch));
 }
