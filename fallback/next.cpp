@@ -304,4 +304,12 @@ void* next_operator_new(const void* caller, size_t bytes, std::align_val_t align
     return call_runtime_new(caller, "_ZnwmSt11align_val_tRKSt9nothrow_t", bytes, alignment, &tag);
 }
 
+void* next_operator_new_array(const void* caller, size_t bytes, const std::nothrow_t& tag) {
+    return call_runtime_new(caller, "_ZnamRKSt9nothrow_t", bytes, &tag);
+}
+void* next_operator_new_array(const void* caller, size_t bytes, std::align_val_t alignment,
+                              const std::nothrow_t& tag) {
+    return call_runtime_new(caller, "_ZnamSt11align_val_tRKSt9nothrow_t", bytes, alignment, &tag);
+}
+
 }  // namespace tslab

@@ -73,5 +73,9 @@ void* next_operator_new(const void* caller, size_t bytes, std::align_val_t align
 void* next_operator_new(const void* caller, size_t bytes, const std::nothrow_t& tag);
 void* next_operator_new(const void* caller, size_t bytes, std::align_val_t alignment,
                         const std::nothrow_t& tag);
+// The same for operator new[].
+void* next_operator_new_array(const void* caller, size_t bytes, const std::nothrow_t& tag);
+void* next_operator_new_array(const void* caller, size_t bytes, std::align_val_t alignment,
+                              const std::nothrow_t& tag);
 
 }  // namespace tslab

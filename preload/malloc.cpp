@@ -361,42 +361,118 @@ TSLAB_EXPORT void* dlopen(const char* file, int mode) noexcept {
 
 #define TSLAB_OPERATOR [[gnu::visibility("default")]]
 
+// A program may replace some forms and leave others. As the standard has it, those that it leaves lead to its
+// own: arrays to single objects, and what is told a size or answers null to what is not.
+
+// Our forms that others lead to, whatever the process has under their names.
+#define TSLAB_OWN_NEW(name) [[gnu::alias(name), gnu::visibility("hidden"), gnu::alloc_size(1), gnu::malloc]]
+#define TSLAB_OWN_DELETE(name) [[gnu::alias(name), gnu::visibility("hidden")]]
+extern "C" {
+TSLAB_OWN_NEW("_Znwm") void* tslab_own_new(size_t);
+TSLAB_OWN_NEW("_Znam") void* tslab_own_new_array(size_t);
+TSLAB_OWN_NEW("_ZnwmSt11align_val_t") void* tslab_own_new_aligned(size_t, std::align_val_t);
+TSLAB_OWN_NEW("_ZnamSt11align_val_t") void* tslab_own_new_array_aligned(size_t, std::align_val_t);
+TSLAB_OWN_DELETE("_ZdlPv") void tslab_own_delete(void*) noexcept;
+TSLAB_OWN_DELETE("_ZdaPv") void tslab_own_delete_array(void*) noexcept;
+TSLAB_OWN_DELETE("_ZdlPvSt11align_val_t") void tslab_own_delete_aligned(void*, std::align_val_t) noexcept;
+TSLAB_OWN_DELETE("_ZdaPvSt11align_val_t")
+void tslab_own_delete_array_aligned(void*, std::align_val_t) noexcept;
+}
+
+namespace {
+
+template <typename Form>
+TSLAB_HOT bool is_own(Form* named, Form* own) {
+    asm("" : "+r"(own));  // or the compiler takes them for two functions
+    return named == own;
+}
+
+using New = void*(size_t);
+using NewAligned = void*(size_t, std::align_val_t);
+using Delete = void(void*) noexcept;
+using DeleteAligned = void(void*, std::align_val_t) noexcept;
+
+TSLAB_HOT bool owns_new() { return is_own<New>(&::operator new, &tslab_own_new); }
+TSLAB_HOT bool owns_new_aligned() { return is_own<NewAligned>(&::operator new, &tslab_own_new_aligned); }
+TSLAB_HOT bool owns_new_array() { return is_own<New>(&::operator new[], &tslab_own_new_array) && owns_new(); }
+TSLAB_HOT bool owns_new_array_aligned() {
+    return is_own<NewAligned>(&::operator new[], &tslab_own_new_array_aligned) && owns_new_aligned();
+}
+
+TSLAB_HOT void delete_one(void* pointer) {
+    if (!is_own<Delete>(&::operator delete, &tslab_own_delete)) return ::operator delete(pointer);
+    free_any(pointer);
+}
+TSLAB_HOT void delete_array(void* pointer) {
+    if (!is_own<Delete>(&::operator delete[], &tslab_own_delete_array)) return ::operator delete[](pointer);
+    delete_one(pointer);
+}
+TSLAB_HOT void delete_one(void* pointer, std::align_val_t alignment) {
+    if (!is_own<DeleteAligned>(&::operator delete, &tslab_own_delete_aligned))
+        return ::operator delete(pointer, alignment);
+    free_any(pointer);
+}
+TSLAB_HOT void delete_array(void* pointer, std::align_val_t alignment) {
+    if (!is_own<DeleteAligned>(&::operator delete[], &tslab_own_delete_array_aligned))
+        return ::operator delete[](pointer, alignment);
+    delete_one(pointer, alignment);
+}
+
+}  // namespace
+
 TSLAB_OPERATOR void* operator new(size_t bytes) { return allocate_or_throw(bytes); }
-TSLAB_OPERATOR void* operator new[](size_t bytes) { return allocate_or_throw(bytes); }
+TSLAB_OPERATOR void* operator new[](size_t bytes) {
+    return owns_new() ? allocate_or_throw(bytes) : ::operator new(bytes);
+}
 TSLAB_OPERATOR void* operator new(size_t bytes, const std::nothrow_t& tag) noexcept {
-    return allocate_or_null(bytes, tag, TSLAB_CALLER);
+    return owns_new() ? allocate_or_null(bytes, tag, TSLAB_CALLER)
+                      : next_operator_new(TSLAB_CALLER, bytes, tag);
 }
 TSLAB_OPERATOR void* operator new[](size_t bytes, const std::nothrow_t& tag) noexcept {
-    return allocate_or_null(bytes, tag, TSLAB_CALLER);
+    return owns_new_array() ? allocate_or_null(bytes, tag, TSLAB_CALLER)
+                            : next_operator_new_array(TSLAB_CALLER, bytes, tag);
 }
 TSLAB_OPERATOR void* operator new(size_t bytes, std::align_val_t alignment) {
     return allocate_aligned_or_throw(bytes, alignment, TSLAB_CALLER);
 }
 TSLAB_OPERATOR void* operator new[](size_t bytes, std::align_val_t alignment) {
-    return allocate_aligned_or_throw(bytes, alignment, TSLAB_CALLER);
+    return owns_new_aligned() ? allocate_aligned_or_throw(bytes, alignment, TSLAB_CALLER)
+                              : ::operator new(bytes, alignment);
 }
 TSLAB_OPERATOR void* operator new(size_t bytes, std::align_val_t alignment,
                                   const std::nothrow_t& tag) noexcept {
-    return allocate_aligned_or_null(bytes, alignment, tag, TSLAB_CALLER);
+    return owns_new_aligned() ? allocate_aligned_or_null(bytes, alignment, tag, TSLAB_CALLER)
+                              : next_operator_new(TSLAB_CALLER, bytes, alignment, tag);
 }
 TSLAB_OPERATOR void* operator new[](size_t bytes, std::align_val_t alignment,
                                     const std::nothrow_t& tag) noexcept {
-    return allocate_aligned_or_null(bytes, alignment, tag, TSLAB_CALLER);
+    return owns_new_array_aligned() ? allocate_aligned_or_null(bytes, alignment, tag, TSLAB_CALLER)
+                                    : next_operator_new_array(TSLAB_CALLER, bytes, alignment, tag);
 }
 
 TSLAB_OPERATOR void operator delete(void* pointer) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete[](void* pointer) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete(void* pointer, size_t) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete[](void* pointer, size_t) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete(void* pointer, const std::nothrow_t&) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete[](void* pointer, const std::nothrow_t&) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete[](void* pointer, std::align_val_t) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete(void* pointer, size_t, std::align_val_t) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete[](void* pointer, size_t, std::align_val_t) noexcept { free_any(pointer); }
-TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t, const std::nothrow_t&) noexcept {
-    free_any(pointer);
+TSLAB_OPERATOR void operator delete[](void* pointer) noexcept { delete_one(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, size_t) noexcept { delete_one(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer, size_t) noexcept { delete_array(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, const std::nothrow_t&) noexcept { delete_one(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer, const std::nothrow_t&) noexcept {
+    delete_array(pointer);
 }
-TSLAB_OPERATOR void operator delete[](void* pointer, std::align_val_t, const std::nothrow_t&) noexcept {
-    free_any(pointer);
+TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete[](void* pointer, std::align_val_t alignment) noexcept {
+    delete_one(pointer, alignment);
+}
+TSLAB_OPERATOR void operator delete(void* pointer, size_t, std::align_val_t alignment) noexcept {
+    delete_one(pointer, alignment);
+}
+TSLAB_OPERATOR void operator delete[](void* pointer, size_t, std::align_val_t alignment) noexcept {
+    delete_array(pointer, alignment);
+}
+TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t alignment,
+                                    const std::nothrow_t&) noexcept {
+    delete_one(pointer, alignment);
+}
+TSLAB_OPERATOR void operator delete[](void* pointer, std::align_val_t alignment,
+                                      const std::nothrow_t&) noexcept {
+    delete_array(pointer, alignment);
 }
