@@ -28,7 +28,7 @@ constinit bool first_in_process = true;
 // Whether malloc_usable_size and realloc, as they were found, are of one file.
 constinit bool sizes_known = false;
 
-// What `next` leads to where nothing of ours stands in front of it.
+// What `front` leads to where nothing of ours stands in front of it.
 constinit Next found{};
 
 // Aligned requests during the lookup have no caller in practice; they fail cleanly.
@@ -79,17 +79,17 @@ TSLAB_NEXT_FUNCTIONS(TSLAB_FIRST)
 namespace past_arena {
 
 void free(void* pointer) {
-    if (!arena.owns(pointer)) found.free(pointer);
+    if (!arena.owns(pointer)) behind.free(pointer);
 }
 void* realloc(void* pointer, size_t bytes) {
-    if (!arena.owns(pointer)) return found.realloc(pointer, bytes);
-    void* const moved = found.malloc(bytes);
+    if (!arena.owns(pointer)) return behind.realloc(pointer, bytes);
+    void* const moved = behind.malloc(bytes);
     if (moved == nullptr) return nullptr;
     const size_t old = Arena::usable_bytes(pointer);
     return memcpy(moved, pointer, old < bytes ? old : bytes);
 }
 size_t malloc_usable_size(void* pointer) {
-    return arena.owns(pointer) ? Arena::usable_bytes(pointer) : found.malloc_usable_size(pointer);
+    return arena.owns(pointer) ? Arena::usable_bytes(pointer) : behind.malloc_usable_size(pointer);
 }
 
 }  // namespace past_arena
@@ -165,38 +165,38 @@ void* find_elsewhere(const char* name, bool with_malloc) {
 
 }  // namespace
 
-constinit Next next{
 #define TSLAB_INITIAL(name, result, parameters, arguments) first_call::name,
-    TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
-
-constinit Next behind{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)
+constinit Next next{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
+constinit Next front{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
+constinit Next behind{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
 #undef TSLAB_INITIAL
-};
 
 void find_next() {
     if (found.malloc != nullptr) return;
     looking_up = true;
     behind = find_behind();
-    Next functions = behind;
+    Next named = behind;
     first_in_process = malloc_is_ours();
     if (!first_in_process) {
-#define TSLAB_FIND(name, result, parameters, arguments) set(functions.name, find_elsewhere(#name, false));
+#define TSLAB_FIND(name, result, parameters, arguments) set(named.name, find_elsewhere(#name, false));
         TSLAB_NEXT_FUNCTIONS(TSLAB_FIND)
 #undef TSLAB_FIND
-        set(functions.malloc, find_elsewhere("malloc", true));
-        set(functions.free, find_elsewhere("free", true));
-        set(functions.calloc, find_elsewhere("calloc", true));
-        set(functions.realloc, find_elsewhere("realloc", true));
+        set(named.malloc, find_elsewhere("malloc", true));
+        set(named.free, find_elsewhere("free", true));
+        set(named.calloc, find_elsewhere("calloc", true));
+        set(named.realloc, find_elsewhere("realloc", true));
     }
-    sizes_known = file_of(reinterpret_cast<void*>(functions.malloc_usable_size)) ==
-                  file_of(reinterpret_cast<void*>(functions.realloc));
+    sizes_known = file_of(reinterpret_cast<void*>(behind.malloc_usable_size)) ==
+                  file_of(reinterpret_cast<void*>(behind.realloc));
     looking_up = false;
-    found = functions;
+    found = named;
+    Next functions = behind;
     if (arena.is_used()) {
         functions.free = past_arena::free;
         functions.realloc = past_arena::realloc;
         functions.malloc_usable_size = past_arena::malloc_usable_size;
     }
+    front = first_in_process ? functions : named;
     next = functions;
 }
 

@@ -36,7 +36,12 @@ struct Next {
 };
 TSLAB_INTERNAL extern constinit Next next;
 
-// What stands behind us in the loader's order, whatever the process's malloc is: for names that only lead on.
+// What a call by name reaches. The same as `next`, but where a program or an earlier preload brings its own
+// malloc: what only we define of the family follows that one, while calls that still come to us have been
+// passed on by it, and are to go on.
+TSLAB_INTERNAL extern constinit Next front;
+
+// What stands behind us in the loader's order, with nothing of ours in front of it.
 TSLAB_INTERNAL extern constinit Next behind;
 
 // Whether this thread is looking them up: what it allocates then is not ours to serve.
@@ -45,11 +50,10 @@ bool finding_next();
 // Looks them up where that has not been done. Any number of calls, any thread.
 void find_next();
 
-// Whether the process's malloc is ours. Where a program or an earlier preload
-// brings its own, that is what `next` names, so that whatever of the family only we define follows it.
+// Whether the process's malloc is ours, and `front` the same as `next`.
 bool comes_first();
 
-// The file the next malloc comes from, without its folder; for the banner.
+// The file that the malloc of `front` comes from, without its folder; for the banner.
 const char* next_name();
 
 // Whether parts of the next allocator come from another file than its malloc.

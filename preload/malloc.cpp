@@ -96,6 +96,7 @@ void watch_next() {
     next.posix_memalign = watched::posix_memalign;
     next.valloc = watched::valloc;
     next.pvalloc = watched::pvalloc;
+    front = next;
 }
 
 // The life of the process
@@ -131,9 +132,9 @@ void* take_slow(size_t bytes) {
     return serves(bytes) ? allocate_slow(bytes) : nullptr;
 }
 
-TSLAB_COLD void* malloc_slow(size_t bytes) {
+TSLAB_COLD void* malloc_slow(size_t bytes, const Next& onward) {
     void* const slot = take_slow(bytes);
-    return slot != nullptr ? slot : next.malloc(bytes);
+    return slot != nullptr ? slot : onward.malloc(bytes);
 }
 
 TSLAB_COLD void* calloc_slow(size_t count, size_t bytes) {
@@ -146,10 +147,10 @@ TSLAB_COLD void* fail_overflow() {
     return nullptr;
 }
 
-TSLAB_HOT void* allocate_any(size_t bytes) {
-    if (!serves(bytes)) return next.malloc(bytes);
+TSLAB_HOT void* allocate_any(size_t bytes, const Next& onward = next) {
+    if (!serves(bytes)) return onward.malloc(bytes);
     if (void* const slot = allocate(bytes)) return slot;
-    return malloc_slow(bytes);
+    return malloc_slow(bytes, onward);
 }
 
 TSLAB_COLD void free_odd(void* pointer) {
@@ -161,8 +162,8 @@ TSLAB_COLD void free_odd(void* pointer) {
     if (!free_in_slab(held)) free_odd(held.slot);
 }
 
-TSLAB_HOT void free_any(void* pointer) {
-    if (!owns(pointer)) return next.free(pointer);
+TSLAB_HOT void free_any(void* pointer, const Next& onward = next) {
+    if (!owns(pointer)) return onward.free(pointer);
     Held held;
     if (!free_owned(pointer, held)) free_slow(held);
 }
@@ -217,10 +218,10 @@ TSLAB_COLD void* resize_odd(void* pointer, size_t bytes) {
     return resize_live(pointer, old_bytes, bytes);
 }
 
-TSLAB_HOT void* resize(void* pointer, size_t bytes) {
+TSLAB_HOT void* resize(void* pointer, size_t bytes, const Next& onward = next) {
     if (owns_high(pointer)) return resize_owned(pointer, bytes);
     if (serves(bytes)) return resize_into_range(pointer, bytes);
-    return next.realloc(pointer, bytes);
+    return onward.realloc(pointer, bytes);
 }
 
 TSLAB_COLD size_t odd_usable_size(void* pointer) {
@@ -240,11 +241,11 @@ void* take_aligned(size_t alignment, size_t bytes) {
 
 // Both are entered by tail calls, so that the fast path saves no register and they return to its caller.
 TSLAB_COLD void* new_slow(size_t bytes) {
-    void* const block = malloc_slow(bytes);
+    void* const block = malloc_slow(bytes, front);
     return block != nullptr ? block : next_operator_new(TSLAB_CALLER, bytes);
 }
 [[gnu::noinline]] void* new_elsewhere(size_t bytes) {
-    void* const block = next.malloc(bytes);
+    void* const block = front.malloc(bytes);
     return block != nullptr ? block : next_operator_new(TSLAB_CALLER, bytes);
 }
 
@@ -254,24 +255,24 @@ TSLAB_HOT void* allocate_or_throw(size_t bytes) {
     return new_slow(bytes);
 }
 
-void* allocate_aligned(size_t alignment, size_t bytes) {
+void* allocate_aligned(size_t alignment, size_t bytes, const Next& onward) {
     void* const slot = take_aligned(alignment, bytes);
-    return slot != nullptr ? slot : next.memalign(alignment, bytes);
+    return slot != nullptr ? slot : onward.memalign(alignment, bytes);
 }
 
 void* allocate_or_null(size_t bytes, const std::nothrow_t& tag, const void* caller) {
-    void* const block = allocate_any(bytes);
+    void* const block = allocate_any(bytes, front);
     return block != nullptr ? block : next_operator_new(caller, bytes, tag);
 }
 
 void* allocate_aligned_or_null(size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag,
                                const void* caller) {
-    void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes);
+    void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes, front);
     return block != nullptr ? block : next_operator_new(caller, bytes, alignment, tag);
 }
 
 void* allocate_aligned_or_throw(size_t bytes, std::align_val_t alignment, const void* caller) {
-    void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes);
+    void* const block = allocate_aligned(static_cast<size_t>(alignment), bytes, front);
     return block != nullptr ? block : next_operator_new(caller, bytes, alignment);
 }
 
@@ -289,11 +290,11 @@ TSLAB_EXPORT void* realloc(void* pointer, size_t bytes) noexcept { return resize
 
 TSLAB_EXPORT void* reallocarray(void* pointer, size_t count, size_t bytes) noexcept {
     size_t total;
-    return __builtin_mul_overflow(count, bytes, &total) ? fail_overflow() : resize(pointer, total);
+    return __builtin_mul_overflow(count, bytes, &total) ? fail_overflow() : resize(pointer, total, front);
 }
 
 TSLAB_EXPORT void* memalign(size_t alignment, size_t bytes) noexcept {
-    return allocate_aligned(alignment, bytes);
+    return allocate_aligned(alignment, bytes, next);
 }
 
 TSLAB_EXPORT void* aligned_alloc(size_t alignment, size_t bytes) noexcept {
@@ -324,29 +325,22 @@ TSLAB_EXPORT int malloc_trim(size_t pad) noexcept {
 }
 
 // C23: the size and the alignment are hints, and never trusted.
-TSLAB_EXPORT void free_sized(void* pointer, size_t) noexcept { free_any(pointer); }
-TSLAB_EXPORT void free_aligned_sized(void* pointer, size_t, size_t) noexcept { free_any(pointer); }
+TSLAB_EXPORT void free_sized(void* pointer, size_t) noexcept { free_any(pointer, front); }
+TSLAB_EXPORT void free_aligned_sized(void* pointer, size_t, size_t) noexcept { free_any(pointer, front); }
 
 // Removed from glibc's headers; old programs still call it.
-TSLAB_EXPORT void cfree(void* pointer) noexcept { free_any(pointer); }
+TSLAB_EXPORT void cfree(void* pointer) noexcept { free_any(pointer, front); }
 
-// The names by which programs that wrap malloc themselves reach glibc's. Where such a program's malloc comes
-// first they lead past it, or it would be calling itself.
-#define TSLAB_LIBC(served, onward) return phase() == Phase::passing_through ? behind.onward : served
-TSLAB_EXPORT void* __libc_malloc(size_t bytes) noexcept { TSLAB_LIBC(allocate_any(bytes), malloc(bytes)); }
-TSLAB_EXPORT void __libc_free(void* pointer) noexcept { TSLAB_LIBC(free_any(pointer), free(pointer)); }
-TSLAB_EXPORT void* __libc_calloc(size_t count, size_t bytes) noexcept {
-    TSLAB_LIBC(clear_allocate(count, bytes), calloc(count, bytes));
-}
-TSLAB_EXPORT void* __libc_realloc(void* pointer, size_t bytes) noexcept {
-    TSLAB_LIBC(resize(pointer, bytes), realloc(pointer, bytes));
-}
+// The names by which programs that wrap malloc themselves reach glibc's.
+TSLAB_EXPORT void* __libc_malloc(size_t bytes) noexcept { return allocate_any(bytes); }
+TSLAB_EXPORT void __libc_free(void* pointer) noexcept { free_any(pointer); }
+TSLAB_EXPORT void* __libc_calloc(size_t count, size_t bytes) noexcept { return clear_allocate(count, bytes); }
+TSLAB_EXPORT void* __libc_realloc(void* pointer, size_t bytes) noexcept { return resize(pointer, bytes); }
 TSLAB_EXPORT void* __libc_memalign(size_t alignment, size_t bytes) noexcept {
-    TSLAB_LIBC(allocate_aligned(alignment, bytes), memalign(alignment, bytes));
+    return allocate_aligned(alignment, bytes, next);
 }
-TSLAB_EXPORT void* __libc_valloc(size_t bytes) noexcept { return behind.valloc(bytes); }
-TSLAB_EXPORT void* __libc_pvalloc(size_t bytes) noexcept { return behind.pvalloc(bytes); }
-#undef TSLAB_LIBC
+TSLAB_EXPORT void* __libc_valloc(size_t bytes) noexcept { return next.valloc(bytes); }
+TSLAB_EXPORT void* __libc_pvalloc(size_t bytes) noexcept { return next.pvalloc(bytes); }
 
 // A library opened with RTLD_DEEPBIND would resolve free to libc's, past us, and hand it our pointers. A tail
 // call, so that the loader still sees who called.
@@ -401,7 +395,7 @@ TSLAB_HOT bool owns_new_array_aligned() {
 
 TSLAB_HOT void delete_one(void* pointer) {
     if (!is_own<Delete>(&::operator delete, &tslab_own_delete)) return ::operator delete(pointer);
-    free_any(pointer);
+    free_any(pointer, front);
 }
 TSLAB_HOT void delete_array(void* pointer) {
     if (!is_own<Delete>(&::operator delete[], &tslab_own_delete_array)) return ::operator delete[](pointer);
@@ -410,7 +404,7 @@ TSLAB_HOT void delete_array(void* pointer) {
 TSLAB_HOT void delete_one(void* pointer, std::align_val_t alignment) {
     if (!is_own<DeleteAligned>(&::operator delete, &tslab_own_delete_aligned))
         return ::operator delete(pointer, alignment);
-    free_any(pointer);
+    free_any(pointer, front);
 }
 TSLAB_HOT void delete_array(void* pointer, std::align_val_t alignment) {
     if (!is_own<DeleteAligned>(&::operator delete[], &tslab_own_delete_array_aligned))
@@ -450,7 +444,7 @@ TSLAB_OPERATOR void* operator new[](size_t bytes, std::align_val_t alignment,
                                     : next_operator_new_array(TSLAB_CALLER, bytes, alignment, tag);
 }
 
-TSLAB_OPERATOR void operator delete(void* pointer) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer) noexcept { free_any(pointer, front); }
 TSLAB_OPERATOR void operator delete[](void* pointer) noexcept { delete_one(pointer); }
 TSLAB_OPERATOR void operator delete(void* pointer, size_t) noexcept { delete_one(pointer); }
 TSLAB_OPERATOR void operator delete[](void* pointer, size_t) noexcept { delete_array(pointer); }
@@ -458,7 +452,7 @@ TSLAB_OPERATOR void operator delete(void* pointer, const std::nothrow_t&) noexce
 TSLAB_OPERATOR void operator delete[](void* pointer, const std::nothrow_t&) noexcept {
     delete_array(pointer);
 }
-TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t) noexcept { free_any(pointer); }
+TSLAB_OPERATOR void operator delete(void* pointer, std::align_val_t) noexcept { free_any(pointer, front); }
 TSLAB_OPERATOR void operator delete[](void* pointer, std::align_val_t alignment) noexcept {
     delete_one(pointer, alignment);
 }
