@@ -18,7 +18,8 @@ std::uint64_t Epochs::open_record(std::uint64_t before, bool of_process) {
     // A slab's home keeps the low half of the number, of which 0 is nobody's.
     do epoch = last_.fetch_add(1, std::memory_order_relaxed) + 1;
     while (static_cast<std::uint32_t>(epoch) == 0);
-    EpochRecord& record = (of_process ? of_process_ : of_domains_)[epoch % kEpochRecords];
+    Records& records = of_process ? of_process_ : of_domains_;
+    EpochRecord& record = records[epoch % kEpochRecords];
     record.epoch.store(0, std::memory_order_relaxed);
     record.era.set(of_process ? epoch : before);
     record.before.set(before);
