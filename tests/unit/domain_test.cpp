@@ -34,6 +34,7 @@ void expect_apart(const std::vector<void*>& some, const std::vector<void*>& othe
 }
 
 }  // namespace
+
 TEST_CASE("objects of a domain share no slab with any others, entered again or nested", "[domain]") {
     start_core();
     const DomainHandle a = create();

@@ -44,6 +44,7 @@ void empty_first_page(Slab& first) {
 }
 
 }  // namespace
+
 TEST_CASE("trim leaves the pages that hold something, and what they hold", "[reclaim]") {
     start_core();
     for (const std::size_t bytes : {16u, 48u, 64u, 112u, 200u, 300u, 768u}) {
