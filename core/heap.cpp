@@ -13,8 +13,8 @@ constinit thread_local Thread this_thread{};
 
 // A refill: it collects, looks for open and closed slabs, in a forked child for more, for one that nobody
 // owns, and ticks.
-static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks + kAcquireTries +
-                  kVisitsPerTick <=
+static_assert(kCollectSlabs + kCollectElse + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks +
+                  kAcquireTries + kVisitsPerTick <=
               kMostWork[static_cast<unsigned>(Work::slab_visit)]);
 
 void* Heap::take_slow(std::size_t c) {
@@ -68,7 +68,8 @@ Word ready_slots(Slab& slab, std::size_t c) {
 
 bool Heap::refill(Bins& bins, std::size_t c) {
     if (refill_from_current(bins, c)) return true;
-    collect(kCollectSlabs);
+    collect(c, kCollectSlabs);
+    collect_in_turn();
     if (refill_from_open(bins, c, true)) return true;
     if (&bins == &own_ && reclaim.is_over_budget(c) && refill_from_closed(bins, c)) return true;
     Bin& bin = bins[c];
@@ -284,7 +285,7 @@ void Heap::enqueue_remote(Slab& slab) {
         return;
     }
     step(Step::free_remote_queued);
-    std::atomic<SlabNumber>& pending = heaps.at(owner).pending_;
+    std::atomic<SlabNumber>& pending = heaps.at(owner).pending_[slab.size_class.get()];
     SlabNumber below = pending.load(std::memory_order_relaxed);
     do {
         slab.pending_next.store(below != 0 ? below : kLastPending, std::memory_order_relaxed);
@@ -292,21 +293,29 @@ void Heap::enqueue_remote(Slab& slab) {
                                             std::memory_order_relaxed));  // pairs with collect
 }
 
-void Heap::collect(unsigned most_slabs) {
+void Heap::collect(std::size_t c, unsigned most_slabs) {
+    std::atomic<SlabNumber>& pending = pending_[c];
+    SlabNumber& collecting = collecting_[c];
     for (unsigned i = 0; i < most_slabs; i++) {
-        if (collecting_ == 0) {
-            if (pending_.load(std::memory_order_relaxed) == 0) return;
-            collecting_ = pending_.exchange(0, std::memory_order_acquire);  // pairs with enqueue_remote
+        if (collecting == 0) {
+            if (pending.load(std::memory_order_relaxed) == 0) return;
+            collecting = pending.exchange(0, std::memory_order_acquire);  // pairs with enqueue_remote
         }
-        Slab& slab = region.slab(collecting_);
+        Slab& slab = region.slab(collecting);
         const SlabNumber next = slab.pending_next.load(std::memory_order_relaxed);
-        collecting_ = next == kLastPending ? 0 : next;
+        collecting = next == kLastPending ? 0 : next;
         BoundedCall::did(Work::slab_visit);
         step(Step::collect_popped);
         // Sequentially consistent, as all of enqueue_remote: unqueued before the owner is looked up again.
         slab.pending_next.store(0, std::memory_order_seq_cst);
         fold(slab);
     }
+}
+
+// What was freed of a class that this thread does not ask for any more becomes anybody's, too.
+void Heap::collect_in_turn() {
+    turn_ = (turn_ + 1) % (kCollectTurn * kClasses);
+    if (turn_ % kCollectTurn == 0) collect(turn_ / kCollectTurn, kCollectElse);
 }
 
 // Turns what others have freed into free slots.

@@ -17,10 +17,12 @@ namespace tslab {
 
 inline constexpr unsigned kStackSlots = 27;    // a bin fills 512 bytes
 inline constexpr unsigned kBatch = 16;         // slots a refill takes at most
-inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most
-inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others
-inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at most
-inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
+inline constexpr unsigned kCollectSlabs = 12;  // slabs of its class a refill collects at most
+inline constexpr unsigned kCollectElse = 4;    // and slabs of other classes, one in kCollectTurn refills
+inline constexpr unsigned kCollectTurn = 8;
+inline constexpr unsigned kOpenTries = 2;     // open slabs a refill tries before it turns to others
+inline constexpr unsigned kClosedTries = 8;   // closed slabs a refill looks at, at most
+inline constexpr unsigned kRelistBlocks = 8;  // blocks a refill in a forked child looks at, at most
 
 // The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
 // of their lists.
@@ -199,8 +201,11 @@ class alignas(kCacheLine) Heap {
         if (bin(c).counted_far()) taken_before[c].set(taken_before[c].get() + bin(c).count_anew());
     }
 
-    // Folds what other threads have freed, of this many slabs at most.
-    void collect(unsigned most_slabs);
+    // Folds what other threads have freed, of this many slabs at most, of class c or of each.
+    void collect(std::size_t c, unsigned most_slabs);
+    void collect(unsigned most_slabs) {
+        for (unsigned c = 0; c < kClasses; c++) collect(c, most_slabs);
+    }
 
     // The equations above, and those of every slab within reach; takes time in proportion to the slabs.
     bool is_valid();
@@ -217,6 +222,7 @@ class alignas(kCacheLine) Heap {
     friend class Heaps;
 
     void follow_epoch();
+    void collect_in_turn();
     bool refill(Bins& bins, std::size_t c);
     bool refill_from_current(Bins& bins, std::size_t c);
     bool refill_from_open(Bins& bins, std::size_t c, bool with_memory);
@@ -244,11 +250,13 @@ class alignas(kCacheLine) Heap {
     HeapNumber number_{};                // fixed
     Shared<HeapNumber> next_abandoned_;  // whoever abandons it
     Bins* in_force_{};                   // owner: what it takes from now, its own or a domain's
-    SlabNumber collecting_{};            // owner: those taken off it, still to be folded
+    unsigned turn_{};                    // owner: refills, as far as collect_in_turn counts them
     std::size_t clock_bytes_{};          // owner: allocated and freed since the last tick
-    // any: slabs whose remote_free left zero. On a line of its own: other threads write it while the owner
+    SlabNumber collecting_[kClasses]{};  // owner: those taken off pending_, still to be folded
+    // any: slabs whose remote_free left zero. By class, so that those which are not asked for now gather more
+    // frees before they are folded; and on lines of their own, which other threads write while the owner
     // refills.
-    alignas(kCacheLine) std::atomic<SlabNumber> pending_{};
+    alignas(kCacheLine) std::atomic<SlabNumber> pending_[kClasses]{};
     Bins own_;  // owner
 };
 

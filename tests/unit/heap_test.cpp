@@ -122,6 +122,27 @@ TEST_CASE("what other threads free comes back to the owner", "[heap]") {
     CHECK(own_heap().is_valid());
 }
 
+TEST_CASE("what was freed of a class that its owner asks for no more becomes anybody's", "[heap]") {
+    start_core();
+    const unsigned c = class_of(512);
+    auto slots = get_many(400, 512);
+    const Slab& first = slab_of(slots.front());
+    elsewhere([&] { put_all(slots); });
+    CHECK(heap_of(first.home.load()) == own_heap().number());
+    for (int i = 0; i < 100; i++) {
+        auto others = get_many(400, 256);
+        put_all(others);
+    }
+    CHECK(heap_of(first.home.load()) == 0);
+    const auto opened = region.opened(c);
+    elsewhere([&] {
+        auto theirs = get_many(380, 512);
+        CHECK(region.opened(c) == opened);
+        put_all(theirs);
+    });
+    CHECK(own_heap().is_valid());
+}
+
 TEST_CASE("the heap of an ended thread is adopted with all that is in it", "[heap]") {
     start_core();
     std::vector<void*> left;
