@@ -49,17 +49,6 @@ void begin_child() {
     reporter.begin_generation();
 }
 
-Heap* attach_thread() {
-    if (this_thread.gone || phase() != Phase::active) return nullptr;
-    Heap* const heap = heaps.acquire();
-    if (heap == nullptr) return nullptr;
-    this_thread.heap = heap;
-    heap->begin();
-    pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
-    heap->put_in_force(heap->in_force());   // and which may have hidden the bins
-    return heap;
-}
-
 bool reserve_region() {
     const std::size_t limit = os::address_space_limit() / 16;
     for (std::size_t bytes = std::size_t{1} << log2_floor(options.reserve); bytes > 0; bytes /= 2) {
@@ -291,7 +280,16 @@ std::size_t aligned_bytes(std::size_t alignment, std::size_t bytes) {
     return whole <= kMaxServed && class_size(class_of(whole)) % alignment == 0 ? whole : 0;
 }
 
-Heap* thread_heap() { return this_thread.heap != nullptr ? this_thread.heap : attach_thread(); }
+Heap* attach_thread() {
+    if (this_thread.gone || phase() != Phase::active) return nullptr;
+    Heap* const heap = heaps.acquire();
+    if (heap == nullptr) return nullptr;
+    this_thread.heap = heap;
+    heap->begin();
+    pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
+    heap->put_in_force(heap->in_force());   // and which may have hidden the bins
+    return heap;
+}
 
 std::size_t trim() { return phase() == Phase::active ? reclaim.purge_now() : 0; }
 

@@ -143,6 +143,26 @@ TEST_CASE("what was freed of a class that its owner asks for no more becomes any
     CHECK(own_heap().is_valid());
 }
 
+TEST_CASE("a thread that only frees has a heap while it lives, and leaves it to the next", "[heap]") {
+    start_core();
+    auto slots = get_many(40, 320);
+    const auto before = figure(Figure::remote_frees);
+    Heap* first = nullptr;
+    elsewhere([&] {
+        put(slots.back());
+        slots.pop_back();
+        first = this_thread.heap;
+    });
+    REQUIRE(first != nullptr);
+    CHECK(first != &own_heap());
+    elsewhere([&] {
+        put_all(slots);
+        CHECK(this_thread.heap == first);
+    });
+    CHECK(figure(Figure::remote_frees) == before);  // no shared word was written
+    CHECK(live_slots() == 0);
+}
+
 TEST_CASE("the heap of an ended thread is adopted with all that is in it", "[heap]") {
     start_core();
     std::vector<void*> left;
