@@ -81,7 +81,8 @@ class Epochs {
 
     std::atomic<std::uint64_t> current_{};  // any: the process's
     std::atomic<std::uint64_t> last_{};     // any: the last number given
-    Shared<std::size_t> clocked_;  // who walks: since an epoch was opened; who opens one sets it to 0
+    // who walks: since an epoch was opened; who opens one sets it to 0. Refills read what stands before it.
+    alignas(kCacheLine) Shared<std::size_t> clocked_;
     Records of_process_{};
     Records of_domains_{};
 };

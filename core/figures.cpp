@@ -55,7 +55,7 @@ bool Survey::advance(unsigned steps) {
             done += kClasses;
         } else {
             for (unsigned c = 0; c < kClasses; c++)
-                classes_[c].derived[slow_path_hits] = slow_path_hits_in(c);
+                classes_[c].derived[slow_path_hits] = slow_path_hits_in(c) + classes_[c].slow_locks;
             sort_epochs();
             return true;
         }
@@ -68,6 +68,7 @@ void Survey::add_heap(Heap& heap) {
         classes_[c].derived[served] += heap.own_bins()[c].taken() + heap.taken_before[c].get();
         classes_[c].derived[refills] += heap.refills[c].get();
         classes_[c].remote_frees += heap.remote_frees[c].get();
+        classes_[c].slow_locks += heap.slow_locks[c].get();
     }
     forwarded_[0] += heap.forwarded_below.get();
     forwarded_[1] += heap.forwarded_above.get();
@@ -128,9 +129,11 @@ void Survey::sort_epochs() {
 }
 
 std::uint64_t Survey::counted(std::size_t c, unsigned figure) const {
-    const std::uint64_t counted = stats.get_in(c, static_cast<Figure>(figure));
-    return figure == static_cast<unsigned>(Figure::remote_frees) ? counted + classes_[c].remote_frees
-                                                                 : counted;
+    const auto which = static_cast<Figure>(figure);
+    const std::uint64_t in_heaps = which == Figure::remote_frees ? classes_[c].remote_frees
+                                   : which == Figure::slow_locks ? classes_[c].slow_locks
+                                                                 : 0;
+    return stats.get_in(c, which) + in_heaps;
 }
 
 bool Survey::class_row(std::size_t c, std::uint64_t (&row)[kClassWords]) const {

@@ -148,7 +148,8 @@ class Survey {
   private:
     struct ClassSum {
         std::uint64_t derived[columns::kDerived];
-        std::uint64_t remote_frees;
+        std::uint64_t remote_frees;  // these two as far as heaps count them
+        std::uint64_t slow_locks;
     };
     struct EpochSum {
         std::uint32_t epoch;

@@ -24,8 +24,15 @@ void* Heap::take_slow(std::size_t c) {
     follow_epoch();
     refills[c].set(refills[c].get() + 1);
     const bool filled = refill(*in_force_, c);
-    stats.judge_call(c);
+    judge_call(c);
     return filled ? bin(c).take() : nullptr;
+}
+
+// Most of them only took the lock: those are counted here.
+void Heap::judge_call(std::size_t c) {
+    if (slow_causes != kTookLock) return stats.judge_call(c);
+    slow_locks[c].set(slow_locks[c].get() + 1);
+    slow_causes = 0;
 }
 
 void Heap::begin() {
@@ -247,7 +254,7 @@ void Heap::free_slow(Held held) {
     if (!settled) settle(slab, c);
     if (room % 16 != 0) return;
     clock(16 * class_size(c), region.number(slab));
-    stats.judge_call(c);
+    judge_call(c);
 }
 
 void Heap::free_remote(Held held, Heap* own) {
@@ -272,7 +279,7 @@ void Heap::free_remote(Held held, Heap* own) {
     own->remote_frees[c].set(frees);
     if (frees % 16 != 0) return;
     own->clock(16 * class_size(c), region.number(slab));
-    stats.judge_call(c);
+    own->judge_call(c);
 }
 
 // Puts the slab on its owner's pending stack, unless it is on one.

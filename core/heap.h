@@ -217,11 +217,13 @@ class alignas(kCacheLine) Heap {
     Shared<std::uint64_t> refills[kClasses];
     Shared<std::uint64_t> taken_before[kClasses];  // slots, when bins' counts began anew
     Shared<std::uint64_t> remote_frees[kClasses];  // by this heap's thread, of other heaps' slots
+    Shared<std::uint64_t> slow_locks[kClasses];    // calls of which no more than that is to be said
 
   private:
     friend class Heaps;
 
     void follow_epoch();
+    void judge_call(std::size_t c);
     void collect_in_turn();
     bool refill(Bins& bins, std::size_t c);
     bool refill_from_current(Bins& bins, std::size_t c);

@@ -106,28 +106,30 @@ class Reclaim {
     bool begin_walk() { return !walking_.exchange(true, std::memory_order_acquire); }
     void end_walk() { walking_.store(false, std::memory_order_release); }
 
-    std::atomic<bool> walking_{};               // any; a try-lock: nobody waits for it
-    std::atomic<std::size_t> left_bytes_{};     // any: clocked by ticks that found the walk taken
     std::atomic<bool> off_{};                   // any: the kernel refused once
     std::atomic<std::uint64_t> sweeps_{};       // who walks: those completed
-    std::atomic<std::uint32_t> over_budget_{};  // who walks: a bit for each class
-    unsigned class_{};                          // who walks, as all below: where the cursor stands
+    std::atomic<std::uint32_t> over_budget_{};  // who walks: a bit for each class, which refills read
+    // What every tick reads and writes begins on a line of its own and stands close together: threads tick in
+    // turn.
+    alignas(kCacheLine) std::atomic<bool> walking_{};  // any; a try-lock: nobody waits for it
+    bool left_some_{};  // who walks, as all below: this sweep left pages that were not worth a call
+    unsigned class_{};  // where the cursor stands
     std::uint32_t index_{};
-    unsigned page_{};                  // of the block at index_
-    InUse in_use_{};                   // of class_
-    std::size_t kept_bytes_{};         // free memory of the classes that this pass has seen
-    unsigned patience_{1};             // one in so many passes is a sweep, up to kMostPatience
-    unsigned passes_to_sweep_{};       // 0: this one is
+    unsigned page_{};                        // of the block at index_
+    std::atomic<std::size_t> left_bytes_{};  // any: clocked by ticks that found the walk taken
+    std::size_t pass_bytes_{};               // clocked since this pass began
+    std::int64_t visit_bytes_{};             // that may still be visited; below zero where a tick went beyond
+    std::size_t call_bytes_{};               // clocked and not yet spent on system calls
+    unsigned patience_{1};                   // one in so many passes is a sweep, up to kMostPatience
+    unsigned passes_to_sweep_{};             // 0: this one is
+    InUse in_use_{};                         // of class_
+    std::size_t kept_bytes_{};               // free memory of the classes that this pass has seen
+    unsigned trail_next_{};
+    SlabNumber trail_[kTrail]{};       // slabs that were being freed into at the last ticks
     std::uint64_t purged_before_{};    // pages, when the last sweep ended
     std::uint64_t retaken_before_{};   // pages, when the last sweep ended
     std::uint64_t recently_purged_{};  // pages, of older passes less and less
     std::size_t sweep_bytes_{};        // clocked since the last sweep ended, by the passes there were
-    std::size_t pass_bytes_{};         // clocked since this pass began
-    std::int64_t visit_bytes_{};       // that may still be visited; below zero where a tick went beyond
-    std::size_t call_bytes_{};         // clocked and not yet spent on system calls
-    SlabNumber trail_[kTrail]{};       // slabs that were being freed into at the last ticks
-    unsigned trail_next_{};
-    bool left_some_{};  // this sweep left pages that were not worth a call
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;
