@@ -227,6 +227,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         if (i > 0) list(bin, slab, 0);
     }
     bin.current = &first;
+    slabs_.set(slabs_.get() + count);
     epochs.count_opened(epoch_of(bins.home.get()), count);
 }
 
@@ -378,6 +379,7 @@ bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
     first.generation.set(region.generation());
     const std::uint32_t epoch = epoch_of(slab.home.load(std::memory_order_relaxed));
     epochs.count_released(epoch, count);
+    slabs_.set(slabs_.get() - count);
     for (unsigned i = 0; i < count; i++) {
         if ((&first)[i].listed != 0) unlist(bin, (&first)[i]);
         // Pairs with relist: the generation is known first.

@@ -250,6 +250,7 @@ class alignas(kCacheLine) Heap {
     static void enqueue_remote(Slab& slab);
 
     HeapNumber number_{};                // fixed
+    Shared<std::uint32_t> slabs_;        // owner: how many it has
     Shared<HeapNumber> next_abandoned_;  // whoever abandons it
     Bins* in_force_{};                   // owner: what it takes from now, its own or a domain's
     unsigned turn_{};                    // owner: refills, as far as collect_in_turn counts them
@@ -267,7 +268,9 @@ inline Bins& domain_bins(std::uint32_t domain) {
     return reinterpret_cast<Bins*>(region.domain_memory())[domain - 1];
 }
 
-// All heaps there are. A heap is made once and never unmade; one whose thread ended waits to be adopted.
+// All heaps there are. A heap is made once and never unmade; one whose thread ended waits to be adopted: the
+// last abandoned first, but of two that follow each other the one with more slabs. What comes free in a heap
+// that nobody adopts is not taken again, so it had better be little.
 class Heaps {
   public:
     Heap* acquire();  // null where no more can be made

@@ -88,6 +88,7 @@ bool Heap::relist(std::size_t c) {
         for (unsigned k = 0; k < region.slabs_per_block(c); k++) {
             relist_slab(first[k], c, home_of(epoch_of(home), 0, nobodys ? 0 : number_));
         }
+        if (!nobodys) slabs_.set(slabs_.get() + region.slabs_per_block(c));
         if (nobodys) {
             region.release(*first);
         } else if (!release_if_empty(own_[c], *first, c)) {
@@ -131,8 +132,12 @@ Heap* Heaps::acquire() {
 }
 
 void Heaps::release(Heap& heap) {
-    abandoned_.push(heap.number(),
-                    [this](HeapNumber number) -> Shared<HeapNumber>& { return at(number).next_abandoned_; });
+    const auto link = [this](HeapNumber number) -> Shared<HeapNumber>& { return at(number).next_abandoned_; };
+    const HeapNumber top = abandoned_.top();
+    const bool is_fuller = top != 0 && at(top).slabs_.get() > heap.slabs_.get();
+    const HeapNumber fuller = is_fuller ? abandoned_.pop(link) : 0;
+    abandoned_.push(heap.number(), link);
+    if (fuller != 0) abandoned_.push(fuller, link);
 }
 
 void Heaps::begin_generation(Heap* survivor) {

@@ -44,6 +44,9 @@ class NumberStack {
         return 0;
     }
 
+    // What pop() would give now.
+    std::uint32_t top() const { return static_cast<std::uint32_t>(head_.load(std::memory_order_relaxed)); }
+
     void forget() { head_.store(0, std::memory_order_relaxed); }
 
   private:

@@ -191,6 +191,39 @@ TEST_CASE("the heap of an ended thread is adopted with all that is in it", "[hea
     CHECK(live_slots() == 0);
 }
 
+TEST_CASE("of two heaps that were abandoned the fuller one is adopted first", "[heap]") {
+    start_core();
+    for (const bool fuller_ends_first : {true, false}) {
+        std::vector<void*> many;
+        std::vector<void*> few;
+        Heap* full = nullptr;
+        std::atomic<int> ready{0};
+        std::atomic<bool> may_end{false};
+        std::thread other([&] {
+            few = get_many(3, 448);
+            ready++;
+            while (!may_end) std::this_thread::yield();
+        });
+        elsewhere([&] {
+            many = get_many(1000, 448);
+            full = this_thread.heap;
+            ready++;
+            if (fuller_ends_first) return;
+            while (ready != 2) std::this_thread::yield();
+            may_end = true;
+            other.join();
+        });
+        may_end = true;
+        if (other.joinable()) other.join();
+        const auto made = heaps.count();
+        elsewhere([&] { CHECK(&own_heap() == full); });
+        CHECK(heaps.count() == made);
+        put_all(many);
+        put_all(few);
+    }
+    CHECK(live_slots() == 0);
+}
+
 TEST_CASE("threads one after another leave nothing behind", "[heap]") {
     start_core();
     elsewhere([] { own_heap(); });
