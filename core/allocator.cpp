@@ -49,6 +49,24 @@ void begin_child() {
     reporter.begin_generation();
 }
 
+Heap* attach_thread() {
+    if (this_thread.gone || phase() != Phase::active) return nullptr;
+    Heap* const heap = heaps.acquire();
+    if (heap == nullptr) return nullptr;
+    this_thread.heap = heap;
+    heap->begin();
+    // May allocate, which the lines above have made possible: not to be sampled, or the unwinder may set a
+    // key of its own in the middle of it.
+    const bool was_busy = watch.busy;
+    watch.busy = true;
+    const bool known = pthread_setspecific(thread_key, heap) == 0;
+    watch.busy = was_busy;
+    heap->put_in_force(heap->in_force());  // that may have hidden the bins
+    if (known) return heap;
+    end_thread(heap);  // nobody would tell us when the thread does
+    return nullptr;
+}
+
 bool reserve_region() {
     const std::size_t limit = os::address_space_limit() / 16;
     for (std::size_t bytes = std::size_t{1} << log2_floor(options.reserve); bytes > 0; bytes /= 2) {
@@ -280,16 +298,7 @@ std::size_t aligned_bytes(std::size_t alignment, std::size_t bytes) {
     return whole <= kMaxServed && class_size(class_of(whole)) % alignment == 0 ? whole : 0;
 }
 
-Heap* attach_thread() {
-    if (this_thread.gone || phase() != Phase::active) return nullptr;
-    Heap* const heap = heaps.acquire();
-    if (heap == nullptr) return nullptr;
-    this_thread.heap = heap;
-    heap->begin();
-    pthread_setspecific(thread_key, heap);  // may allocate, which the lines above have made possible
-    heap->put_in_force(heap->in_force());   // and which may have hidden the bins
-    return heap;
-}
+Heap* thread_heap() { return this_thread.heap != nullptr ? this_thread.heap : attach_thread(); }
 
 std::size_t trim() { return phase() == Phase::active ? reclaim.purge_now() : 0; }
 

@@ -45,14 +45,9 @@ TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     return true;
 }
 
-// This thread's heap, made if need be; null where the thread may not or cannot have one.
-TSLAB_COLD Heap* attach_thread();
-TSLAB_HOT Heap* thread_heap() { return this_thread.heap != nullptr ? this_thread.heap : attach_thread(); }
-
-// What free_owned left undone, of a live slot. A thread that only frees has a heap too, to count and to clock
-// in.
+// What free_owned left undone, of a live slot.
 TSLAB_HOT void give_back(Held held) {
-    Heap* const heap = thread_heap();
+    Heap* const heap = this_thread.heap;
     const HeapNumber owner = heap_of(held.slab().home.load(std::memory_order_relaxed));
     if (heap != nullptr && owner == heap->number()) {
         heap->free_slow(held);
@@ -118,6 +113,9 @@ class Aside {
   private:
     Thread was_;
 };
+
+// This thread's heap, made if need be; null where the thread may not or cannot have one.
+Heap* thread_heap();
 
 // Gives every empty page back, in time proportional to the slabs. Returns the bytes.
 std::size_t trim();

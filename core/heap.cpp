@@ -13,8 +13,8 @@ constinit thread_local Thread this_thread{};
 
 // A refill: it collects, looks for open and closed slabs, in a forked child for more, for one that nobody
 // owns, and ticks.
-static_assert(kCollectSlabs + kCollectElse + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks +
-                  kAcquireTries + kVisitsPerTick <=
+static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks + kAcquireTries +
+                  kVisitsPerTick <=
               kMostWork[static_cast<unsigned>(Work::slab_visit)]);
 
 void* Heap::take_slow(std::size_t c) {
@@ -75,8 +75,7 @@ Word ready_slots(Slab& slab, std::size_t c) {
 
 bool Heap::refill(Bins& bins, std::size_t c) {
     if (refill_from_current(bins, c)) return true;
-    collect(c, kCollectSlabs);
-    collect_in_turn();
+    collect_in_turn(kCollectSlabs - collect(c, kCollectSlabs));
     if (refill_from_open(bins, c, true)) return true;
     if (&bins == &own_ && reclaim.is_over_budget(c) && refill_from_closed(bins, c)) return true;
     Bin& bin = bins[c];
@@ -272,13 +271,10 @@ void Heap::free_remote(Held held, Heap* own) {
     step(Step::free_remote_set);
     if (before == 0) enqueue_remote(slab);
     if (own == nullptr) {
-        stats.add_in(c, Figure::remote_frees);
         if (popcount(before | mask) % 16 == 0) reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
         return;
     }
-    const std::uint64_t frees = own->remote_frees[c].get() + 1;
-    own->remote_frees[c].set(frees);
-    if (frees % 16 != 0) return;
+    if (++own->frees_elsewhere_ % 16 != 0) return;
     own->clock(16 * class_size(c), region.number(slab));
     own->judge_call(c);
 }
@@ -301,12 +297,12 @@ void Heap::enqueue_remote(Slab& slab) {
                                             std::memory_order_relaxed));  // pairs with collect
 }
 
-void Heap::collect(std::size_t c, unsigned most_slabs) {
+unsigned Heap::collect(std::size_t c, unsigned most_slabs) {
     std::atomic<SlabNumber>& pending = pending_[c];
     SlabNumber& collecting = collecting_[c];
     for (unsigned i = 0; i < most_slabs; i++) {
         if (collecting == 0) {
-            if (pending.load(std::memory_order_relaxed) == 0) return;
+            if (pending.load(std::memory_order_relaxed) == 0) return i;
             collecting = pending.exchange(0, std::memory_order_acquire);  // pairs with enqueue_remote
         }
         Slab& slab = region.slab(collecting);
@@ -318,12 +314,14 @@ void Heap::collect(std::size_t c, unsigned most_slabs) {
         slab.pending_next.store(0, std::memory_order_seq_cst);
         fold(slab);
     }
+    return most_slabs;
 }
 
 // What was freed of a class that this thread does not ask for any more becomes anybody's, too.
-void Heap::collect_in_turn() {
-    turn_ = (turn_ + 1) % (kCollectTurn * kClasses);
-    if (turn_ % kCollectTurn == 0) collect(turn_ / kCollectTurn, kCollectElse);
+void Heap::collect_in_turn(unsigned most_slabs) {
+    if (++refills_to_turn_ % kCollectTurn != 0) return;
+    if (collect(turn_, most_slabs) == most_slabs) return;  // it may have more
+    turn_ = (turn_ + 1) % kClasses;
 }
 
 // Turns what others have freed into free slots.
@@ -334,7 +332,9 @@ void Heap::fold(Slab& slab) {
     do {
         const Word freed = slab.remote_free.load(std::memory_order_acquire);  // pairs with free_remote
         const Word valid = freed & slab.live.get();
-        slab.set_free(slab.free.get() | valid, slab.room.get() + popcount(valid));
+        const unsigned count = popcount(valid);
+        slab.set_free(slab.free.get() | valid, slab.room.get() + count);
+        remote_frees[c].set(remote_frees[c].get() + count);
         slab.live.clear(valid);
         // Two that raced. Where the slot was taken again in between, the second has freed its new object:
         // nothing tells them apart.

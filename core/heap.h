@@ -17,12 +17,11 @@ namespace tslab {
 
 inline constexpr unsigned kStackSlots = 27;    // a bin fills 512 bytes
 inline constexpr unsigned kBatch = 16;         // slots a refill takes at most
-inline constexpr unsigned kCollectSlabs = 12;  // slabs of its class a refill collects at most
-inline constexpr unsigned kCollectElse = 4;    // and slabs of other classes, one in kCollectTurn refills
-inline constexpr unsigned kCollectTurn = 8;
-inline constexpr unsigned kOpenTries = 2;     // open slabs a refill tries before it turns to others
-inline constexpr unsigned kClosedTries = 8;   // closed slabs a refill looks at, at most
-inline constexpr unsigned kRelistBlocks = 8;  // blocks a refill in a forked child looks at, at most
+inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most, of its class first
+inline constexpr unsigned kCollectTurn = 8;    // one refill in so many collects of another class too
+inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others
+inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at most
+inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
 
 // The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
 // of their lists.
@@ -201,11 +200,9 @@ class alignas(kCacheLine) Heap {
         if (bin(c).counted_far()) taken_before[c].set(taken_before[c].get() + bin(c).count_anew());
     }
 
-    // Folds what other threads have freed, of this many slabs at most, of class c or of each.
-    void collect(std::size_t c, unsigned most_slabs);
-    void collect(unsigned most_slabs) {
-        for (unsigned c = 0; c < kClasses; c++) collect(c, most_slabs);
-    }
+    // Folds what other threads have freed, of this many slabs of the class at most. Returns how many they
+    // were.
+    unsigned collect(std::size_t c, unsigned most_slabs);
 
     // The equations above, and those of every slab within reach; takes time in proportion to the slabs.
     bool is_valid();
@@ -216,7 +213,7 @@ class alignas(kCacheLine) Heap {
     Shared<std::uint64_t> forwarded_aligned;
     Shared<std::uint64_t> refills[kClasses];
     Shared<std::uint64_t> taken_before[kClasses];  // slots, when bins' counts began anew
-    Shared<std::uint64_t> remote_frees[kClasses];  // by this heap's thread, of other heaps' slots
+    Shared<std::uint64_t> remote_frees[kClasses];  // of this heap's slots, by other threads, as collected
     Shared<std::uint64_t> slow_locks[kClasses];    // calls of which no more than that is to be said
 
   private:
@@ -224,7 +221,7 @@ class alignas(kCacheLine) Heap {
 
     void follow_epoch();
     void judge_call(std::size_t c);
-    void collect_in_turn();
+    void collect_in_turn(unsigned most_slabs);
     bool refill(Bins& bins, std::size_t c);
     bool refill_from_current(Bins& bins, std::size_t c);
     bool refill_from_open(Bins& bins, std::size_t c, bool with_memory);
@@ -253,7 +250,9 @@ class alignas(kCacheLine) Heap {
     Shared<std::uint32_t> slabs_;        // owner: how many it has
     Shared<HeapNumber> next_abandoned_;  // whoever abandons it
     Bins* in_force_{};                   // owner: what it takes from now, its own or a domain's
-    unsigned turn_{};                    // owner: refills, as far as collect_in_turn counts them
+    unsigned frees_elsewhere_{};         // owner: by this thread, of other heaps' slots
+    unsigned refills_to_turn_{};         // owner: as collect_in_turn counts them
+    unsigned turn_{};                    // owner: the class whose turn it is
     std::size_t clock_bytes_{};          // owner: allocated and freed since the last tick
     SlabNumber collecting_[kClasses]{};  // owner: those taken off pending_, still to be folded
     // any: slabs whose remote_free left zero. By class, so that those which are not asked for now gather more

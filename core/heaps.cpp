@@ -106,6 +106,7 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     slab.generation.set(region.generation());
     slab.pending_next.store(0, std::memory_order_relaxed);
     const Word freed = slab.remote_free.load(std::memory_order_acquire);
+    remote_frees[c].set(remote_frees[c].get() + popcount(freed & slab.live.get()));
     slab.live.clear(freed);
     const Word free = class_mask(c) & ~slab.live.get();
     slab.set_free(free, popcount(free));

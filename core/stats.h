@@ -27,7 +27,7 @@ namespace tslab {
     row(counter, by_class, slow_new_slabs, "other calls that opened a new slab") \
     row(counter, by_class, slow_purged_slabs, "other calls that took pages that had been given back") \
     row(counter, by_class, slow_locks, "other calls that took the lock of reclaim") \
-    row(counter, by_class, remote_frees, "frees by threads that do not own the slab") \
+    row(counter, by_class, remote_frees, "frees by threads that do not own the slab, once the owner has collected them") \
     row(gauge, by_class, resident_pages, "pages that hold or held slots and were not given back") \
     row(counter, by_class, pages_purged, "pages given back to the kernel") \
     row(counter, by_class, pages_retaken, "pages taken again in a block of which pages had been given back") \

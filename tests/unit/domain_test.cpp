@@ -111,7 +111,7 @@ TEST_CASE("closing a domain gives its pages back and leaves what outlives it", "
     REQUIRE(destroy(domain) == Refusal::none);
     put(anew);
     elsewhere([survivor] { put(survivor); });
-    own_heap().collect(100);
+    collect(100);
     CHECK(own_heap().is_valid());
     CHECK(live_slots() == 0);
 }
@@ -172,7 +172,7 @@ TEST_CASE("a thread's domains end with it, and its objects live on", "[domain]")
     CHECK(content == 0x5a);
     put_all(slots);
     elsewhere([] {  // the next thread has the heap and all that is in it
-        own_heap().collect(1000);
+        collect(1000);
         CHECK(own_heap().is_valid());
         auto again = get_many(1000, 200);
         put_all(again);

@@ -105,6 +105,7 @@ TEST_CASE("figures add up, by class, by epoch and in all", "[figures]") {
     elsewhere([&] {
         for (void* slot : live) put(slot);
     });
+    collect(1000);
     const Snapshot after(~0u);
     after.check_sums();
     CHECK(after.total.at("live_objects") == before.total.at("live_objects"));

@@ -99,7 +99,7 @@ void busy_thread() {
     trim();                                             // purge
     std::vector<void*> again = get_many(500, kBytes);
     elsewhere([&] { put_all(again); });  // free_remote, abandon (of that thread)
-    own_heap().collect(1000);            // collect
+    collect(1000);                       // collect
     put_all(extra);
 }
 
@@ -119,8 +119,8 @@ TEST_CASE("fork with another thread stopped at each step", "[fork]") {
         other.join();
         step_hook = nullptr;
         put_all(live_elsewhere);
-        own_heap().collect(1000);
-        elsewhere([] { own_heap().collect(1000000); });
+        collect(1000);
+        elsewhere([] { collect(1000000); });
         CHECK(own_heap().is_valid());
     }
 }

@@ -118,7 +118,7 @@ TEST_CASE("what other threads free comes back to the owner", "[heap]") {
         if (round == 1) opened = region.opened(c);
         if (round > 1) CHECK(region.opened(c) == opened);
     }
-    own_heap().collect(1000000);
+    collect(1000000);
     CHECK(own_heap().is_valid());
 }
 
@@ -143,23 +143,20 @@ TEST_CASE("what was freed of a class that its owner asks for no more becomes any
     CHECK(own_heap().is_valid());
 }
 
-TEST_CASE("a thread that only frees has a heap while it lives, and leaves it to the next", "[heap]") {
+TEST_CASE("a thread that only frees has no heap, and writes no word that all threads share", "[heap]") {
     start_core();
     auto slots = get_many(40, 320);
-    const auto before = figure(Figure::remote_frees);
-    Heap* first = nullptr;
-    elsewhere([&] {
-        put(slots.back());
-        slots.pop_back();
-        first = this_thread.heap;
-    });
-    REQUIRE(first != nullptr);
-    CHECK(first != &own_heap());
+    const unsigned c = class_of(320);
+    const auto made = heaps.count();
+    const auto before = own_heap().remote_frees[c].get();
     elsewhere([&] {
         put_all(slots);
-        CHECK(this_thread.heap == first);
+        CHECK(this_thread.heap == nullptr);
     });
-    CHECK(figure(Figure::remote_frees) == before);  // no shared word was written
+    CHECK(heaps.count() == made);
+    CHECK(figure(Figure::remote_frees) == 0);
+    collect(100);
+    CHECK(own_heap().remote_frees[c].get() == before + 40);
     CHECK(live_slots() == 0);
 }
 
@@ -183,7 +180,7 @@ TEST_CASE("the heap of an ended thread is adopted with all that is in it", "[hea
         CHECK(own_heap().number() == ended->number());
         put(left.back());
         left.pop_back();
-        own_heap().collect(100);
+        collect(100);
         CHECK(own_heap().is_valid());
         put_all(left);
         CHECK(own_heap().is_valid());
@@ -278,7 +275,7 @@ TEST_CASE("a thread whose destructors have run frees, and takes no more", "[heap
         pthread_setspecific(late, &late);
     });
     CHECK_FALSE(served_late);
-    own_heap().collect(10);
+    collect(10);
     CHECK(usable_bytes(slot) == 0);
     CHECK(own_heap().is_valid());
     CHECK(live_slots() == 0);

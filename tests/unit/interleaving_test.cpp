@@ -43,7 +43,7 @@ void take_pair() {
 
 void give_back_rest() {
     put_all(shared_slots);
-    own_heap().collect(1000);
+    collect(1000);
     CHECK(own_heap().is_valid());
     CHECK(live_slots() == 0);
     // Every slot can be taken again: none was lost on the way.
@@ -80,9 +80,9 @@ TEST_CASE("a remote free while the owner collects the same slab", "[interleaving
         take_pair();
         elsewhere([] { put(shared_slot); });
         Stop stop(at, [] { elsewhere([] { put(other_slot); }); });
-        own_heap().collect(1);
+        collect(1);
         CHECK(Stop::reached);
-        own_heap().collect(1);
+        collect(1);
         CHECK(usable_bytes(shared_slot) == 0);
         CHECK(usable_bytes(other_slot) == 0);
         give_back_rest();
@@ -95,10 +95,10 @@ TEST_CASE("the owner collects while a remote free is half done", "[interleaving]
         take_pair();
         static Heap* owner;
         owner = &own_heap();
-        Stop stop(at, [] { owner->collect(10); });
+        Stop stop(at, [] { collect(10, *owner); });
         elsewhere([] { put(shared_slot); });
         CHECK(Stop::reached);
-        own_heap().collect(10);
+        collect(10);
         CHECK(usable_bytes(shared_slot) == 0);
         put(other_slot);
         give_back_rest();
@@ -132,7 +132,7 @@ TEST_CASE("a remote free that loses to the owner's is counted when it is collect
     });
     elsewhere([] { put(shared_slot); });
     CHECK(Stop::reached);
-    own_heap().collect(10);
+    collect(10);
     CHECK(figure(Figure::double_frees) == before + 1);
     put(other_slot);
     give_back_rest();
@@ -222,11 +222,11 @@ TEST_CASE("a remote free while the owner's thread ends", "[interleaving]") {
     CHECK(Stop::reached);
     put(left[4]);
     elsewhere([] {
-        own_heap().collect(10);
+        collect(10);
         for (std::size_t i = 0; i < left.size(); i++) {
             if (i != 3 && i != 4) put(left[i]);
         }
-        own_heap().collect(10);
+        collect(10);
         CHECK(own_heap().is_valid());
     });
     CHECK(live_slots() == 0);
@@ -245,7 +245,7 @@ TEST_CASE("two threads acquire while a block is between owners", "[interleaving]
         for (void* slot : theirs) REQUIRE(static_cast<unsigned char*>(slot)[447] == 0x5a);
         put_all(slots);
         put_all(theirs);
-        own_heap().collect(1000);
+        collect(1000);
         CHECK(own_heap().is_valid());
         CHECK(live_slots() == 0);
     }

@@ -79,7 +79,7 @@ TEST_CASE("a slot freed twice by other threads is caught before and after it is 
     elsewhere([=] { put(slot); });
     put(slot);
     CHECK(figure(Figure::double_frees) == before + 2);
-    own_heap().collect(100);
+    collect(100);
     elsewhere([=] { put(slot); });
     put(slot);
     CHECK(figure(Figure::double_frees) == before + 4);

@@ -232,7 +232,7 @@ TEST_CASE("a page goes back when no slab that lies on it has an object there, an
         }
         for (unsigned k = 0; k < one_of_each.size(); k++) {
             CHECK(heap_of(block[k].home.load()) == own_heap().number());
-            own_heap().collect(1000);
+            collect(1000);
             trim();
             for (unsigned rest = k; rest < one_of_each.size(); rest++) {
                 REQUIRE(*static_cast<unsigned char*>(one_of_each[rest]) == 0x5a);

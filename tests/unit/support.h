@@ -66,6 +66,11 @@ inline Heap& own_heap() {
     return *this_thread.heap;
 }
 
+// Folds what other threads have freed, of so many slabs of each class at most.
+inline void collect(unsigned most_slabs, Heap& heap = own_heap()) {
+    for (unsigned c = 0; c < kClasses; c++) heap.collect(c, most_slabs);
+}
+
 // Runs `work` on a thread of its own, to its end.
 template <typename Work>
 void elsewhere(Work work) {
