@@ -75,24 +75,36 @@ TSLAB_NEXT_FUNCTIONS(TSLAB_FIRST)
 
 }  // namespace first_call
 
+// What by_libc_name leads to where nothing of ours stands in front of it.
+constinit Next libc{};
+
 // Stand in front of the functions that are handed a pointer, in a process where the arena was needed.
-namespace past_arena {
+template <const Next& onward>
+struct PastArena {
+    static void free(void* pointer) {
+        if (!arena.owns(pointer)) onward.free(pointer);
+    }
+    static void* realloc(void* pointer, size_t bytes) {
+        if (!arena.owns(pointer)) return onward.realloc(pointer, bytes);
+        void* const moved = onward.malloc(bytes);
+        if (moved == nullptr) return nullptr;
+        const size_t old = Arena::usable_bytes(pointer);
+        return memcpy(moved, pointer, old < bytes ? old : bytes);
+    }
+    static size_t malloc_usable_size(void* pointer) {
+        return arena.owns(pointer) ? Arena::usable_bytes(pointer) : onward.malloc_usable_size(pointer);
+    }
+};
 
-void free(void* pointer) {
-    if (!arena.owns(pointer)) behind.free(pointer);
+template <const Next& onward>
+Next with_arena() {
+    Next functions = onward;
+    if (!arena.is_used()) return functions;
+    functions.free = PastArena<onward>::free;
+    functions.realloc = PastArena<onward>::realloc;
+    functions.malloc_usable_size = PastArena<onward>::malloc_usable_size;
+    return functions;
 }
-void* realloc(void* pointer, size_t bytes) {
-    if (!arena.owns(pointer)) return behind.realloc(pointer, bytes);
-    void* const moved = behind.malloc(bytes);
-    if (moved == nullptr) return nullptr;
-    const size_t old = Arena::usable_bytes(pointer);
-    return memcpy(moved, pointer, old < bytes ? old : bytes);
-}
-size_t malloc_usable_size(void* pointer) {
-    return arena.owns(pointer) ? Arena::usable_bytes(pointer) : behind.malloc_usable_size(pointer);
-}
-
-}  // namespace past_arena
 
 // Our own library, by the linker's marks.
 extern "C" {
@@ -137,6 +149,18 @@ Next find_behind() {
     return functions;
 }
 
+Next find_libc() {
+    Next functions = behind;
+    set(functions.malloc, dlsym(RTLD_NEXT, "__libc_malloc"));
+    set(functions.free, dlsym(RTLD_NEXT, "__libc_free"));
+    set(functions.calloc, dlsym(RTLD_NEXT, "__libc_calloc"));
+    set(functions.realloc, dlsym(RTLD_NEXT, "__libc_realloc"));
+    set(functions.memalign, dlsym(RTLD_NEXT, "__libc_memalign"));
+    set(functions.valloc, dlsym(RTLD_NEXT, "__libc_valloc"));
+    set(functions.pvalloc, dlsym(RTLD_NEXT, "__libc_pvalloc"));
+    return functions;
+}
+
 template <typename Function>
 Function* by_name(const char* name) {
     return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
@@ -169,12 +193,14 @@ void* find_elsewhere(const char* name, bool with_malloc) {
 constinit Next next{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
 constinit Next front{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
 constinit Next behind{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
+constinit Next by_libc_name{TSLAB_NEXT_FUNCTIONS(TSLAB_INITIAL)};
 #undef TSLAB_INITIAL
 
 void find_next() {
     if (found.malloc != nullptr) return;
     looking_up = true;
     behind = find_behind();
+    libc = find_libc();
     Next named = behind;
     first_in_process = malloc_is_ours();
     if (!first_in_process) {
@@ -190,12 +216,8 @@ void find_next() {
                   file_of(reinterpret_cast<void*>(behind.realloc));
     looking_up = false;
     found = named;
-    Next functions = behind;
-    if (arena.is_used()) {
-        functions.free = past_arena::free;
-        functions.realloc = past_arena::realloc;
-        functions.malloc_usable_size = past_arena::malloc_usable_size;
-    }
+    by_libc_name = with_arena<libc>();
+    const Next functions = with_arena<behind>();
     front = first_in_process ? functions : named;
     next = functions;
 }

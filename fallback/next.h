@@ -44,6 +44,10 @@ TSLAB_INTERNAL extern constinit Next front;
 // What stands behind us in the loader's order, with nothing of ours in front of it.
 TSLAB_INTERNAL extern constinit Next behind;
 
+// What the names of glibc's own, `__libc_malloc` and its like, lead to behind us: glibc's, also where the
+// next malloc is another, which may pass on to them itself.
+TSLAB_INTERNAL extern constinit Next by_libc_name;
+
 // Whether this thread is looking them up: what it allocates then is not ours to serve.
 bool finding_next();
 

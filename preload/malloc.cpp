@@ -137,9 +137,9 @@ TSLAB_COLD void* malloc_slow(size_t bytes, const Next& onward) {
     return slot != nullptr ? slot : onward.malloc(bytes);
 }
 
-TSLAB_COLD void* calloc_slow(size_t count, size_t bytes) {
+TSLAB_COLD void* calloc_slow(size_t count, size_t bytes, const Next& onward) {
     void* const slot = take_slow(count * bytes);
-    return slot != nullptr ? memset(slot, 0, slot_bytes(count * bytes)) : next.calloc(count, bytes);
+    return slot != nullptr ? memset(slot, 0, slot_bytes(count * bytes)) : onward.calloc(count, bytes);
 }
 
 TSLAB_COLD void* fail_overflow() {
@@ -168,12 +168,12 @@ TSLAB_HOT void free_any(void* pointer, const Next& onward = next) {
     if (!free_owned(pointer, held)) free_slow(held);
 }
 
-TSLAB_HOT void* clear_allocate(size_t count, size_t bytes) {
+TSLAB_HOT void* clear_allocate(size_t count, size_t bytes, const Next& onward = next) {
     size_t total;
     if (__builtin_mul_overflow(count, bytes, &total)) return fail_overflow();
-    if (!serves(total)) return next.calloc(count, bytes);
+    if (!serves(total)) return onward.calloc(count, bytes);
     if (void* const slot = allocate(total)) return memset(slot, 0, slot_bytes(total));
-    return calloc_slow(count, bytes);
+    return calloc_slow(count, bytes, onward);
 }
 
 // From one allocator to the other, or from slot to slot: the old block stays where the new one cannot be had.
@@ -198,12 +198,16 @@ TSLAB_COLD void* resize_odd(void* pointer, size_t bytes) {
     return nullptr;
 }
 
-[[gnu::noinline]] void* resize_live(void* pointer, size_t old_bytes, size_t bytes) {
+TSLAB_HOT bool stays(size_t old_bytes, size_t bytes) {
+    return serves(bytes) && slot_bytes(bytes) == old_bytes;
+}
+
+[[gnu::noinline]] void* resize_live(void* pointer, size_t old_bytes, size_t bytes, const Next& onward) {
     if (bytes == 0) {
         free_any(pointer);
         return nullptr;
     }
-    void* const moved = allocate_any(bytes);
+    void* const moved = allocate_any(bytes, onward);
     if (moved == nullptr) return bytes <= old_bytes ? pointer : nullptr;
     memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
     free_any(pointer);
@@ -214,8 +218,7 @@ TSLAB_COLD void* resize_odd(void* pointer, size_t bytes) {
 [[gnu::noinline]] void* resize_owned(void* pointer, size_t bytes) {
     const size_t old_bytes = usable_bytes(pointer);
     if (old_bytes == 0) return resize_odd(pointer, bytes);
-    if (serves(bytes) && slot_bytes(bytes) == old_bytes) return pointer;
-    return resize_live(pointer, old_bytes, bytes);
+    return stays(old_bytes, bytes) ? pointer : resize_live(pointer, old_bytes, bytes, next);
 }
 
 TSLAB_HOT void* resize(void* pointer, size_t bytes, const Next& onward = next) {
@@ -331,16 +334,25 @@ TSLAB_EXPORT void free_aligned_sized(void* pointer, size_t, size_t) noexcept { f
 // Removed from glibc's headers; old programs still call it.
 TSLAB_EXPORT void cfree(void* pointer) noexcept { free_any(pointer, front); }
 
-// The names by which programs that wrap malloc themselves reach glibc's.
-TSLAB_EXPORT void* __libc_malloc(size_t bytes) noexcept { return allocate_any(bytes); }
-TSLAB_EXPORT void __libc_free(void* pointer) noexcept { free_any(pointer); }
-TSLAB_EXPORT void* __libc_calloc(size_t count, size_t bytes) noexcept { return clear_allocate(count, bytes); }
-TSLAB_EXPORT void* __libc_realloc(void* pointer, size_t bytes) noexcept { return resize(pointer, bytes); }
-TSLAB_EXPORT void* __libc_memalign(size_t alignment, size_t bytes) noexcept {
-    return allocate_aligned(alignment, bytes, next);
+// The names by which who wraps malloc reaches glibc's: a program, or the next allocator. What is not served
+// goes on to glibc's, and a block of glibc's stays one.
+TSLAB_EXPORT void* __libc_malloc(size_t bytes) noexcept { return allocate_any(bytes, by_libc_name); }
+TSLAB_EXPORT void __libc_free(void* pointer) noexcept { free_any(pointer, by_libc_name); }
+TSLAB_EXPORT void* __libc_calloc(size_t count, size_t bytes) noexcept {
+    return clear_allocate(count, bytes, by_libc_name);
 }
-TSLAB_EXPORT void* __libc_valloc(size_t bytes) noexcept { return next.valloc(bytes); }
-TSLAB_EXPORT void* __libc_pvalloc(size_t bytes) noexcept { return next.pvalloc(bytes); }
+TSLAB_EXPORT void* __libc_realloc(void* pointer, size_t bytes) noexcept {
+    if (pointer == nullptr) return allocate_any(bytes, by_libc_name);
+    if (!owns(pointer)) return by_libc_name.realloc(pointer, bytes);
+    const size_t old_bytes = usable_bytes(pointer);
+    if (old_bytes == 0) return resize_odd(pointer, bytes);
+    return stays(old_bytes, bytes) ? pointer : resize_live(pointer, old_bytes, bytes, by_libc_name);
+}
+TSLAB_EXPORT void* __libc_memalign(size_t alignment, size_t bytes) noexcept {
+    return allocate_aligned(alignment, bytes, by_libc_name);
+}
+TSLAB_EXPORT void* __libc_valloc(size_t bytes) noexcept { return by_libc_name.valloc(bytes); }
+TSLAB_EXPORT void* __libc_pvalloc(size_t bytes) noexcept { return by_libc_name.pvalloc(bytes); }
 
 // A library opened with RTLD_DEEPBIND would resolve free to libc's, past us, and hand it our pointers. A tail
 // call, so that the loader still sees who called.
