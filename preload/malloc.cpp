@@ -86,6 +86,7 @@ void* pvalloc(size_t bytes) {
 }  // namespace watched
 
 void watch_next() {
+    const bool libc_is_next = by_libc_name.malloc == next.malloc;
     Forwarding::counts = options.wants_figures();
     watched::next = next;
     next.malloc = watched::malloc;
@@ -97,6 +98,7 @@ void watch_next() {
     next.valloc = watched::valloc;
     next.pvalloc = watched::pvalloc;
     front = next;
+    if (libc_is_next) by_libc_name = next;
 }
 
 // The life of the process
