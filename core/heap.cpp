@@ -270,7 +270,7 @@ void Heap::free_remote(Held held, Heap* own) {
     if ((before & mask) != 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_set);
     if (before == 0) enqueue_remote(slab);
-    if (own == nullptr) {
+    if (own == nullptr) {  // nowhere to count: the slab says when
         if (popcount(before | mask) % 16 == 0) reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
         return;
     }
