@@ -201,11 +201,12 @@ void Reclaim::end_class() {
 void Reclaim::add_up(const Slab& first, std::size_t resident_bytes) {
     if (resident_bytes == 0) return;
     in_use_.resident_bytes += resident_bytes;
+    for (unsigned i = 0; i < region.slabs_per_block(class_); i++) add_used((&first)[i].unused_count());
+}
+
+void Reclaim::add_used(unsigned unused) {
     const unsigned slots = class_slots(class_);
-    for (unsigned i = 0; i < region.slabs_per_block(class_); i++) {
-        const unsigned unused = (&first)[i].unused_count();
-        if (unused < slots) in_use_.used_bytes += (slots - unused) * class_size(class_);
-    }
+    if (unused < slots) in_use_.used_bytes += (slots - unused) * class_size(class_);
 }
 
 // Moves the cursor to the next block. False at the end of a pass, or where the next one may not begin yet.
@@ -290,6 +291,8 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
         }
     };
     while (visits < kVisitsPerTick) {
+        if (run.is_empty() && page_ == 0) visits = pass_used(visits);
+        if (visits == kVisitsPerTick) break;
         BoundedCall::did(Work::slab_visit);
         if (index_ >= region.opened(class_)) end_run();  // before the sweep does
         if (!find_block()) {
@@ -319,6 +322,26 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
         add_up(first, resident);
     }
     end_run();
+}
+
+// Most blocks are of one slab, with memory and no empty page: the cursor goes past those that follow each
+// other, and there is no more to them.
+unsigned Reclaim::pass_used(unsigned visits) {
+    if (region.slabs_per_block(class_) != 1) return visits;
+    const std::uint32_t opened = region.opened(class_);
+    for (; visits < kVisitsPerTick && visit_bytes_ > 0 && index_ < opened; visits++) {
+        const Slab& slab = region.slab_at(class_, index_);
+        const unsigned unused = slab.unused_count();
+        if (slab.resident.get() == 0 || slab.quiet.get() != 0) break;
+        if (region.may_fill_page(class_, unused) && region.empty_pages(slab) != 0) break;
+        BoundedCall::did(Work::slab_visit);
+        index_++;
+        const std::size_t resident = popcount(slab.resident.get()) * region.page_bytes();
+        visit_bytes_ -= static_cast<std::int64_t>(resident);
+        in_use_.resident_bytes += resident;
+        add_used(unused);
+    }
+    return visits;
 }
 
 template <typename Wanted>

@@ -94,9 +94,11 @@ class Reclaim {
 
     unsigned look_back(SlabNumber freed_into, bool purges);
     void walk(unsigned visits, bool purges, bool may_call);
+    unsigned pass_used(unsigned visits);
     bool gives_back(Run& run);
     bool find_block();
     void add_up(const Slab& first, std::size_t resident_bytes);
+    void add_used(unsigned unused);
     void end_class();
     void end_pass();
     void end_sweep();
