@@ -181,7 +181,16 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     TSLAB_ASSERT(slab.owner_words_agree());
     step(Step::take_free);
     bin.take_in(count);
+    if (&bin == &own_[c]) note_recycled(c, count);
     clock(count * class_size(c), 0);
+}
+
+// The stack is empty: what was taken beyond what refills brought to it had been freed to it, and is taken
+// again. Of domains, which are short, this is not known.
+void Heap::note_recycled(std::size_t c, unsigned refilled) {
+    const std::uint64_t taken = taken_before[c].get() + own_[c].taken();
+    if (taken > brought_[c]) recycled_bytes_ += 2 * (taken - brought_[c]) * class_size(c);
+    brought_[c] = taken + refilled;
 }
 
 // A listed slab takes the place of the current one. False where its block is being purged.
@@ -204,8 +213,11 @@ bool Heap::make_current(Bin& bin, Slab& slab, std::size_t c) {
 void Heap::join(Bins& bins, Slab& slab, std::size_t c) {
     Slab& first = region.first_of_block(slab);
     const unsigned count = region.slabs_per_block(c);
-    epochs.count_refilled(epoch_of(slab.home.load(std::memory_order_relaxed)), count);
-    stats.add_in(c, Figure::slabs_refilled, count);
+    const std::uint32_t epoch = epoch_of(slab.home.load(std::memory_order_relaxed));
+    if (epoch != epoch_of(bins.home.get())) {
+        epochs.count_refilled(epoch, count);
+        stats.add_in(c, Figure::slabs_refilled, count);
+    }
     for (unsigned i = 0; i < count; i++) (&first)[i].move_to(bins.home.get(), std::memory_order_relaxed);
 }
 
@@ -226,7 +238,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         if (i > 0) list(bin, slab, 0);
     }
     bin.current = &first;
-    slabs_.set(slabs_.get() + count);
+    add_slabs(c, count);
     epochs.count_opened(epoch_of(bins.home.get()), count);
 }
 
@@ -250,7 +262,7 @@ void Heap::free_slow(Held held) {
     slab.set_free(slab.free.get() | held.mask(), room);
     // Most slots are neither the first nor the last that their slab gets back, nor one that moves it to the
     // list of sparser ones.
-    const bool settled = room < offer_at(c) || (slab.listed != 0 && room % 8 != 1 && room != class_slots(c));
+    const bool settled = slab.listed != 0 && room % 8 != 1 && room != sparse_at(c) && room != class_slots(c);
     if (!settled) settle(slab, c);
     if (room % 16 != 0) return;
     clock(16 * class_size(c), region.number(slab));
@@ -351,8 +363,15 @@ void Heap::fold(Slab& slab) {
 void Heap::settle(Slab& slab, std::size_t c) {
     TSLAB_ASSERT(slab.owner_words_agree());
     Bins& bins = bins_of(slab.unmarked_home());
-    if (&slab == bins[c].current || release_if_empty(bins[c], slab, c)) return;
-    if (slab.room.get() >= offer_at(c)) list(bins[c], slab, list_for(bins, slab));
+    if (&slab == bins[c].current || slab.room.get() == 0 || release_if_empty(bins[c], slab, c)) return;
+    if (is_to_retire(slab, c)) slab.retire();
+    list(bins[c], slab, list_for(bins, slab));
+}
+
+// Open slabs of domains do not: what is taken from them is the domain's.
+bool Heap::is_to_retire(const Slab& slab, std::size_t c) const {
+    return slab.room.get() >= sparse_at(c) && slabs_[c].get() >= kManySlabs &&
+           slab.unmarked_home() == own_.home.get();
 }
 
 // Those of the domain it was opened for, while there is that domain.
@@ -379,7 +398,7 @@ bool Heap::release_if_empty(Bin& bin, Slab& slab, std::size_t c) {
     first.generation.set(region.generation());
     const std::uint32_t epoch = epoch_of(slab.home.load(std::memory_order_relaxed));
     epochs.count_released(epoch, count);
-    slabs_.set(slabs_.get() - count);
+    add_slabs(c, 0u - count);
     for (unsigned i = 0; i < count; i++) {
         if ((&first)[i].listed != 0) unlist(bin, (&first)[i]);
         // Pairs with relist: the generation is known first.
@@ -415,8 +434,9 @@ void Heap::unlist(Bin& bin, Slab& slab) {
 
 void Heap::clock(std::size_t bytes, SlabNumber freed_into) {
     clock_bytes_ += bytes;
-    if (clock_bytes_ < kTickBytes || !reclaim.tick(clock_bytes_, freed_into)) return;
+    if (clock_bytes_ < kTickBytes || !reclaim.tick(clock_bytes_, freed_into, recycled_bytes_)) return;
     clock_bytes_ = 0;
+    recycled_bytes_ = 0;
     slow_causes |= kTookLock;
     if (void (*const report)() = after_tick.load(std::memory_order_relaxed)) report();
 }

@@ -1,9 +1,13 @@
 // One thread's slabs. The owner takes from them and frees into them without atomic swaps; others free into
 // remote_free and queue the slab here.
 //
-//   a slab is listed  =>  owned, not current, room >= offer_at(class)
+//   a slab is listed  =>  owned, not current, room > 0
 //   a bin's stack     holds only slots whose live flag and free bit are clear
 //   an open slab      is one whose home is its bins': young objects share slabs with young ones
+//
+// What is freed into an open slab is taken again next, wherever it lies. Where many live as long as they
+// like, all slabs would so become sparse alike, and none empty: a sparse one of many is retired, and counts
+// as a closed one from there on.
 //
 // Where the next slots come from, in order: the current slab and other open ones, as far as they have memory;
 // where closed slabs keep more free memory than the budget, the fullest of them; free slots without memory; a
@@ -22,6 +26,7 @@ inline constexpr unsigned kCollectTurn = 8;    // one refill in so many collects
 inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others
 inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at most
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
+inline constexpr unsigned kManySlabs = 16;     // of a class: of so many a heap retires sparse ones
 
 // The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
 // of their lists.
@@ -236,25 +241,31 @@ class alignas(kCacheLine) Heap {
     void relist_slab(Slab& slab, std::size_t c, Home home);
     void fold(Slab& slab);
     void settle(Slab& slab, std::size_t c);
+    bool is_to_retire(const Slab& slab, std::size_t c) const;
     bool release_if_empty(Bin& bin, Slab& slab, std::size_t c);
+    void add_slabs(std::size_t c, unsigned count) { slabs_[c].set(slabs_[c].get() + count); }
+    std::uint64_t slabs() const;
     Bins& bins_of(Home home);
     static unsigned list_for(const Bins& bins, const Slab& slab);
     void list(Bin& bin, Slab& slab, unsigned which);
     void unlist(Bin& bin, Slab& slab);
     bool list_is_valid(const Bin& bin, unsigned which, std::size_t c) const;
+    void note_recycled(std::size_t c, unsigned refilled);
     void clock(std::size_t bytes, SlabNumber freed_into);
     static void settle_in(Slab& slab, Home home);
     static void enqueue_remote(Slab& slab);
 
-    HeapNumber number_{};                // fixed
-    Shared<std::uint32_t> slabs_;        // owner: how many it has
-    Shared<HeapNumber> next_abandoned_;  // whoever abandons it
-    Bins* in_force_{};                   // owner: what it takes from now, its own or a domain's
-    unsigned frees_elsewhere_{};         // owner: by this thread, of other heaps' slots
-    unsigned refills_to_turn_{};         // owner: as collect_in_turn counts them
-    unsigned turn_{};                    // owner: the class whose turn it is
-    std::size_t clock_bytes_{};          // owner: allocated and freed since the last tick
-    SlabNumber collecting_[kClasses]{};  // owner: those taken off pending_, still to be folded
+    HeapNumber number_{};                    // fixed
+    Shared<HeapNumber> next_abandoned_;      // whoever abandons it
+    Bins* in_force_{};                       // owner: what it takes from now, its own or a domain's
+    unsigned frees_elsewhere_{};             // owner: by this thread, of other heaps' slots
+    unsigned refills_to_turn_{};             // owner: as collect_in_turn counts them
+    unsigned turn_{};                        // owner: the class whose turn it is
+    std::size_t clock_bytes_{};              // owner: allocated and freed since the last tick
+    std::size_t recycled_bytes_{};           // owner: the same of what no slab knew of
+    Shared<std::uint32_t> slabs_[kClasses];  // owner: how many it has
+    std::uint64_t brought_[kClasses]{};      // owner: slots taken when its stack is empty, were none recycled
+    SlabNumber collecting_[kClasses]{};      // owner: those taken off pending_, still to be folded
     // any: slabs whose remote_free left zero. By class, so that those which are not asked for now gather more
     // frees before they are folded; and on lines of their own, which other threads write while the owner
     // refills.

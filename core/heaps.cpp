@@ -59,7 +59,7 @@ bool Heap::list_is_valid(const Bin& bin, unsigned which, std::size_t c) const {
     for (SlabNumber number = bin.first[which]; number != 0; number = region.slab(number).next.get()) {
         const Slab& slab = region.slab(number);
         if (slab.listed != which + 1 || slab.previous != previous) return false;
-        if (!slab.is_valid() || slab.size_class.get() != c || slab.room.get() < offer_at(c)) return false;
+        if (!slab.is_valid() || slab.size_class.get() != c || slab.room.get() == 0) return false;
         if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return false;
         previous = number;
     }
@@ -88,7 +88,7 @@ bool Heap::relist(std::size_t c) {
         for (unsigned k = 0; k < region.slabs_per_block(c); k++) {
             relist_slab(first[k], c, home_of(epoch_of(home), 0, nobodys ? 0 : number_));
         }
-        if (!nobodys) slabs_.set(slabs_.get() + region.slabs_per_block(c));
+        if (!nobodys) add_slabs(c, region.slabs_per_block(c));
         if (nobodys) {
             region.release(*first);
         } else if (!release_if_empty(own_[c], *first, c)) {
@@ -114,6 +114,12 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     settle_in(slab, home);
 }
 
+std::uint64_t Heap::slabs() const {
+    std::uint64_t sum = 0;
+    for (const Shared<std::uint32_t>& of_class : slabs_) sum += of_class.get();
+    return sum;
+}
+
 Heap* Heaps::acquire() {
     const auto link = [this](HeapNumber number) -> Shared<HeapNumber>& { return at(number).next_abandoned_; };
     if (const HeapNumber adopted = abandoned_.pop(link); adopted != 0) {
@@ -135,7 +141,7 @@ Heap* Heaps::acquire() {
 void Heaps::release(Heap& heap) {
     const auto link = [this](HeapNumber number) -> Shared<HeapNumber>& { return at(number).next_abandoned_; };
     const HeapNumber top = abandoned_.top();
-    const bool is_fuller = top != 0 && at(top).slabs_.get() > heap.slabs_.get();
+    const bool is_fuller = top != 0 && at(top).slabs() > heap.slabs();
     const HeapNumber fuller = is_fuller ? abandoned_.pop(link) : 0;
     abandoned_.push(heap.number(), link);
     if (fuller != 0) abandoned_.push(fuller, link);

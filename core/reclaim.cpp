@@ -177,7 +177,6 @@ void Reclaim::end_sweep() {
 }
 
 void Reclaim::end_pass() {
-    sweep_bytes_ += pass_bytes_;
     pass_bytes_ = 0;
     if (passes_to_sweep_ == 0) end_sweep();
     const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
@@ -258,14 +257,15 @@ unsigned Reclaim::look_back(SlabNumber freed_into, bool purges) {
     return visits;
 }
 
-bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into) {
+bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycled_bytes) {
     if (!begin_walk()) return false;
     if (left_bytes_.load(std::memory_order_relaxed) != 0)
         bytes += left_bytes_.exchange(0, std::memory_order_relaxed);
     epochs.clock(bytes);
-    pass_bytes_ += bytes;
-    call_bytes_ += bytes;
-    visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor);
+    call_bytes_ += bytes + recycled_bytes;
+    sweep_bytes_ += bytes + recycled_bytes;
+    pass_bytes_ += bytes + recycled_bytes / kSweepFactor;
+    visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor + recycled_bytes);
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
     const std::size_t saved = call_bytes_;
     const unsigned visits = look_back(freed_into, purges);

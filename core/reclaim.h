@@ -9,8 +9,13 @@
 // first: a run shorter by kShortRunBytes has to leave twice as much. A sweep that passed by a run for want of
 // calls does not count as one.
 //
+// Clocked are the bytes of what slabs give to stacks and get back. What was freed to a stack and taken from
+// it again may come to many times that, of which they say nothing: it is recycled, and clocked too when the
+// heap next ticks; but as it changes no slab, less of it is visited.
+//
 //   slabs visited by a tick      <= kVisitsPerTick and two blocks
-//   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run
+//   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run; of the
+//                                   recycled once, not kSweepFactor times
 //   system calls by a tick       <= 1, for less than kLongRunBytes and one block, over kMostClaims blocks
 //   system calls by all          <= bytes clocked / kBytesPerCall
 //   bytes clocked by a full pass >= kLeastPassBytes
@@ -52,8 +57,8 @@ class Run;
 class Reclaim {
   public:
     // `bytes` were allocated and freed since the caller's last tick, the last of them freed into that slab,
-    // or 0. Any thread; false, with nothing done, while another thread is at it.
-    TSLAB_COLD bool tick(std::size_t bytes, SlabNumber freed_into);
+    // or 0, and others recycled. Any thread; false, with nothing done, while another thread is at it.
+    TSLAB_COLD bool tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycled_bytes = 0);
     // The same for a thread that has nowhere to keep what it clocks: the next tick counts what this one
     // can't.
     void tick_or_leave(std::size_t bytes, SlabNumber freed_into) {
@@ -131,7 +136,7 @@ class Reclaim {
     std::uint64_t purged_before_{};    // pages, when the last sweep ended
     std::uint64_t retaken_before_{};   // pages, when the last sweep ended
     std::uint64_t recently_purged_{};  // pages, of older passes less and less
-    std::size_t sweep_bytes_{};        // clocked since the last sweep ended, by the passes there were
+    std::size_t sweep_bytes_{};        // clocked since the last sweep ended
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

@@ -29,7 +29,6 @@ struct ClassCut {
     std::uint32_t inverse;
     std::uint8_t span_shift;
     std::uint8_t slots;
-    std::uint8_t offer_at;
 };
 inline constexpr struct ClassCuts {
     ClassCut of[kClasses];
@@ -39,7 +38,7 @@ inline constexpr struct ClassCuts {
             const unsigned shift = log2_floor(64 * size);
             const std::size_t slots = (std::size_t{1} << shift) / size;
             of[c] = {static_cast<std::uint32_t>((Word{1} << 32) / size + 1), static_cast<std::uint8_t>(shift),
-                     static_cast<std::uint8_t>(slots), static_cast<std::uint8_t>(slots / 16)};
+                     static_cast<std::uint8_t>(slots)};
         }
     }
 } class_cuts;
@@ -50,8 +49,8 @@ constexpr std::size_t class_span(std::size_t c) { return std::size_t{1} << span_
 constexpr unsigned class_slots(std::size_t c) { return class_cuts.of[c].slots; }
 constexpr Word class_mask(std::size_t c) { return low_bits(class_slots(c)); }
 
-// A full slab is offered for refill again when this many of its slots are free.
-constexpr unsigned offer_at(std::size_t c) { return class_cuts.of[c].offer_at; }
+// A slab with this many free slots is sparse.
+constexpr unsigned sparse_at(std::size_t c) { return class_slots(c) / 4; }
 
 // The slots of which any byte lies in [from, to) of a slab.
 constexpr Word slots_between(std::size_t c, std::size_t from, std::size_t to) {

@@ -11,20 +11,26 @@ namespace tslab {
 // epoch's number the low 32 bits are kept: two that agree in them are so far apart that a slab of one counted
 // to the other does no more than share it.
 //
-// A slab with marked objects, whose frees are to be noticed, has kMarked in its home beside. That makes it no
-// thread's home, so that every free into it leaves the fast path, which need not know of marks.
+// Beside it stands what makes a slab no thread's home, so that every free into it leaves the fast path, which
+// need not know why: kMarked, that it has objects whose frees are to be noticed; kRetired, that it was left
+// before its epoch closed, having become sparse. What is freed into a retired slab does not go to the stack,
+// to be taken again at once, and so the slab empties.
 using Home = std::uint64_t;
 inline constexpr Home kNowhere = ~Home{0};
-inline constexpr unsigned kHeapBits = 19;
+inline constexpr unsigned kHeapBits = 18;
+inline constexpr unsigned kNoteBits = 2;
 inline constexpr unsigned kDomainBits = 12;
 inline constexpr Home kMarked = Home{1} << kHeapBits;
+inline constexpr Home kRetired = kMarked << 1;
 constexpr Home home_of(std::uint64_t epoch, std::uint32_t domain, std::uint32_t heap) {
-    return (epoch << kDomainBits | domain) << (kHeapBits + 1) | heap;
+    return (epoch << kDomainBits | domain) << (kHeapBits + kNoteBits) | heap;
 }
 constexpr std::uint32_t heap_of(Home home) { return home & ((1u << kHeapBits) - 1); }
-constexpr std::uint32_t domain_of(Home home) { return home >> (kHeapBits + 1) & ((1u << kDomainBits) - 1); }
+constexpr std::uint32_t domain_of(Home home) {
+    return home >> (kHeapBits + kNoteBits) & ((1u << kDomainBits) - 1);
+}
 constexpr std::uint32_t epoch_of(Home home) {
-    return static_cast<std::uint32_t>(home >> (kHeapBits + 1 + kDomainBits));
+    return static_cast<std::uint32_t>(home >> (kHeapBits + kNoteBits + kDomainBits));
 }
 
 // Who may take slots from a block and who may purge its pages, stamped with the fork generation it was said
@@ -129,6 +135,8 @@ struct alignas(2 * kCacheLine) Slab {
     // Pairs with the acquire of the next swap: whoever holds the block next sees the words as they are here.
     void park(std::uint32_t now) { state.store(state_of(Hold::parked, now), std::memory_order_release); }
 
+    // Owner.
+    void retire() { home.store(home.load(std::memory_order_relaxed) | kRetired, std::memory_order_relaxed); }
     // Owner. Keeps the mark, if there is one.
     void move_to(Home to, std::memory_order order) {
         home.store(marks.load(std::memory_order_relaxed) != 0 ? to | kMarked : to, order);

@@ -1,6 +1,6 @@
 #include "core/epoch.h"
 
-#include "support.h"
+#include "residency.h"
 
 using namespace tslab;
 using namespace tslab::test;
@@ -109,6 +109,144 @@ TEST_CASE("closed slabs are filled up beyond the budget only, the fullest first"
     put_all(in_old);
     for (auto& [slab, own] : by_slab) put_all(own);
     CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+namespace {
+
+// So many slabs' worth of objects, those of slabs that are full of them by slab, while the stack is full too.
+class FullSlabs {
+  public:
+    static constexpr std::size_t bytes = 256;
+    static constexpr unsigned c = class_of(bytes);
+
+    explicit FullSlabs(unsigned count) {
+        for (void* slot : get_many(std::size_t{count} * class_slots(c), bytes))
+            by_slab_[&slab_of(slot)].push_back(slot);
+        const Slab* const current = own_heap().bin(c).current;
+        for (auto& [slab, own] : by_slab_) {
+            if (slab != current && own.size() == class_slots(c)) full_.push_back(slab);
+        }
+        REQUIRE(full_.size() >= 2);
+        while (!own_heap().bin(c).is_full()) free_in(*full_[1]);
+    }
+    ~FullSlabs() {
+        for (auto& [slab, own] : by_slab_) put_all(own);
+    }
+
+    Slab& one() const { return *full_[0]; }
+    void free_in(Slab& slab) {
+        put(by_slab_[&slab].back());
+        by_slab_[&slab].pop_back();
+    }
+
+  private:
+    std::map<Slab*, std::vector<void*>> by_slab_;
+    std::vector<Slab*> full_;
+};
+
+}  // namespace
+
+TEST_CASE("of many slabs a sparse one is left before its epoch closes, until it is the fullest to be filled",
+          "[epoch]") {
+    start_core();
+    options.epoch_bytes = kTiB;
+    options.reclaim = Reclaiming::off;
+    options.budget = {100};
+    trim();
+    {
+        FullSlabs slabs(2 * kManySlabs);
+        const unsigned c = FullSlabs::c;
+        pass_once();
+        REQUIRE_FALSE(reclaim.is_over_budget(c));
+        Slab& slab = slabs.one();
+        const Home open = own_heap().own_bins().home.get();
+        const auto refilled = figure(Figure::slabs_refilled);
+        while (slab.room.get() < sparse_at(c)) {
+            REQUIRE(slab.home.load() == open);
+            slabs.free_in(slab);
+        }
+        CHECK(slab.home.load() == (open | kRetired));
+        CHECK(epoch_of(slab.home.load()) == epoch_of(open));
+        CHECK(heap_of(slab.home.load()) == heap_of(open));
+
+        // What is freed into it now goes to the slab, though there is room on the stack.
+        void* const taken = get(FullSlabs::bytes);
+        slabs.free_in(slab);
+        CHECK(slab.room.get() == sparse_at(c) + 1);
+        put(taken);
+        auto others = get_many(4 * class_slots(c), FullSlabs::bytes);
+        for (const void* slot : others) CHECK(&slab_of(slot) != &slab);
+
+        options.budget = {0};
+        pass_once();
+        auto in_it = get_many(2 * class_slots(c), FullSlabs::bytes);
+        CHECK(slab.home.load() == open);
+        CHECK(figure(Figure::slabs_refilled) == refilled);  // it is of this epoch
+        CHECK(own_heap().is_valid());
+        put_all(others);
+        put_all(in_it);
+    }
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("of few slabs none is left before its epoch closes", "[epoch]") {
+    start_core();
+    options.epoch_bytes = kTiB;
+    {
+        FullSlabs slabs(kManySlabs / 2);
+        Slab& slab = slabs.one();
+        const Home open = own_heap().own_bins().home.get();
+        for (unsigned i = 0; i < sparse_at(FullSlabs::c) + 4; i++) slabs.free_in(slab);
+        CHECK(slab.room.get() >= sparse_at(FullSlabs::c));
+        CHECK(slab.home.load() == open);
+        CHECK(own_heap().is_valid());
+    }
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("memory does not grow while the numbers of objects of the classes wander", "[epoch]") {
+    start_core();
+    options.epoch_bytes = 0;
+    options.reclaim = Reclaiming::normal;
+    options.budget = {2};
+    trim();
+    std::mt19937_64 random(seed());
+    const auto size = [&] { return 64 + random() % (768 - 64 + 1); };
+    constexpr std::size_t live_bytes = 30000 * std::size_t{416};
+    std::vector<std::pair<void*, std::size_t>> held;
+    std::size_t live = 0;
+    const auto turn_over = [&](unsigned times) {
+        for (std::size_t left = times * held.size(); left-- > 0;) {
+            auto& victim = held[random() % held.size()];
+            put(victim.first);
+            live -= victim.second;
+            victim = held.back();
+            held.pop_back();
+            while (live < live_bytes) {
+                const std::size_t bytes = size();
+                held.emplace_back(get(bytes), bytes);
+                live += bytes;
+            }
+        }
+    };
+    while (live < live_bytes) {
+        const std::size_t bytes = size();
+        held.emplace_back(get(bytes), bytes);
+        live += bytes;
+    }
+    turn_over(3);
+    const auto early = static_cast<double>(resident_by_figure());
+    turn_over(60);
+    const auto late = static_cast<double>(resident_by_figure());
+    std::printf("resident of live bytes: %.4f, later %.4f\n", early / live_bytes, late / live_bytes);
+    if (region.page_bytes() == 4096) {  // larger ones are shared by slabs, and seldom empty
+        CHECK(late < 1.02 * early);
+        CHECK(late < 1.125 * live_bytes);
+    }
+    CHECK(own_heap().is_valid());
+    for (const auto& [slot, bytes] : held) put(slot);
     CHECK(live_slots() == 0);
 }
 

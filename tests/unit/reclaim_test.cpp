@@ -155,6 +155,26 @@ TEST_CASE("a tick does no more than its bounds", "[reclaim]") {
     CHECK(figure(Figure::purge_calls) - calls_before <= (clocked + 100000 * 256 * 2) / kBytesPerCall);
 }
 
+TEST_CASE("what was taken from the stack and freed to it is clocked at the next refill", "[reclaim]") {
+    start_core();
+    trim();
+    constexpr std::size_t times = 100000;
+    auto slots = get_many(1000, 256);
+    const auto before = reclaim.*member(CallBytes{});
+    put_all(slots);
+    for (std::size_t i = 0; i < times; i++) put(get(256));
+    slots = get_many(1000, 256);
+    const auto clocked = reclaim.*member(CallBytes{}) - before;
+    CHECK(clocked >= 2 * times * 256);
+    CHECK(clocked <= 2 * (times + 2000) * 256);
+    // No more the next time.
+    const auto again = reclaim.*member(CallBytes{});
+    auto more = get_many(1000, 256);
+    CHECK(reclaim.*member(CallBytes{}) - again <= 2 * 1000 * 256);
+    put_all(slots);
+    put_all(more);
+}
+
 TEST_CASE("a page is purged at the second visit that finds it empty, not at the first", "[reclaim]") {
     start_core();
     trim();
