@@ -20,16 +20,21 @@ constexpr std::size_t kLeastTableSkewedRange = std::size_t{4} << 30;
 // The parts of the classes are a large power of two apart. Would each begin to be used at its start, their
 // first slabs, their descriptors and the page-table entries of both would compete for the same few sets of
 // every cache. What a skew leaves out costs address space for its descriptors: of the larger step, which
-// spreads the tables of page tables, a few are enough.
+// spreads the tables of page tables, a few are enough. Descriptors begin in the first half of a page, since
+// what is before them in it is memory for nothing.
 constexpr std::size_t slot_skew_bytes(std::size_t c, std::size_t range) {
     const std::size_t tables = range >= kLeastTableSkewedRange ? std::size_t{16} << 20 : 0;
     return range >= kLeastSkewedRange ? c % 4 * tables + c * 9 * 4096 : 0;
 }
-constexpr std::size_t slab_skew_bytes(std::size_t c) { return c * (4096 + 2 * kCacheLine); }
+constexpr std::size_t slab_skew_bytes(std::size_t c) { return c * 4096 + c % 16 * sizeof(Slab); }
 
-// What the slots' skew leaves out has descriptors like the rest.
+// What the slots' skew leaves out has descriptors like the rest, as many whole pages as they take.
+constexpr std::size_t left_out_bytes(std::size_t c, std::size_t slot_skew) {
+    return slab_skew_bytes(c) + round_up((slot_skew >> span_shift(c)) * sizeof(Slab), 4096);
+}
+
 constexpr std::size_t descriptor_bytes(std::size_t c, std::size_t range) {
-    return round_up(slab_skew_bytes(c) + (range >> span_shift(c)) * sizeof(Slab), kAlignment);
+    return round_up(left_out_bytes(c, range) + 4096, kAlignment);
 }
 
 // Slab 0 is none: the array begins one page before the first class's.
@@ -140,10 +145,10 @@ bool Region::start(std::size_t bytes, std::size_t limit, std::size_t page_bytes)
         const std::size_t skew = round_down(slot_skew_bytes(c, range), block_bytes(c));
         const std::size_t start_offset = c * range + skew;
         Range& part = ranges_[c];
-        const std::size_t left_out_bytes = slab_skew_bytes(c) + (skew >> span_shift(c)) * sizeof(Slab);
+        const std::size_t left_out = left_out_bytes(c, skew);
         part.left_out = at;
-        part.left_out_bytes = round_down(left_out_bytes, kAlignment);
-        part.first = reinterpret_cast<Slab*>(at + left_out_bytes);
+        part.left_out_bytes = round_down(left_out, kAlignment);
+        part.first = reinterpret_cast<Slab*>(at + left_out);
         part.slots.start(base + start_offset, range - skew, kSlotStep);
         part.slabs.start(at + part.left_out_bytes, descriptor_bytes(c, range) - part.left_out_bytes,
                          kSlabStep);
