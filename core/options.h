@@ -65,7 +65,7 @@ struct Percentage {
         "largest request served, in bytes") \
     row(Size, epoch_bytes, "TSLAB_EPOCH_BYTES", 0, 0, kTiB, \
         "bytes allocated and freed in an epoch; 0: as many as suit the memory in use") \
-    row(Percent, budget, "TSLAB_BUDGET", Percentage{3}, 0, 0, \
+    row(Percent, budget, "TSLAB_BUDGET", Percentage{2}, 0, 0, \
         "free memory that closed epochs may keep before it is used again, in percent of live bytes") \
     row(Purging, reclaim, "TSLAB_RECLAIM", Reclaiming::normal, 0, 0, \
         "give empty pages back: off, normal, or eager, at the first visit that finds them empty") \
