@@ -53,7 +53,7 @@ class Epochs {
     std::uint64_t open();
     void close(std::uint64_t epoch);
 
-    // `bytes` were allocated and freed. Who walks.
+    // `bytes` were allocated from slabs and freed to them. Who walks.
     void clock(std::size_t bytes) {
         clocked_.set(clocked_.get() + bytes);
         if (clocked_.get() >= length()) advance();

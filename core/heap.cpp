@@ -58,15 +58,20 @@ void Heap::follow_epoch() {
 
 namespace {
 
-// The free slots to take first: those on pages that hold objects, or else on pages that have memory. None
-// where only slots without memory are free.
-Word ready_slots(Slab& slab, std::size_t c) {
+unsigned all_pages_of(std::size_t c) { return static_cast<unsigned>(low_bits(region.pages_per_block(c))); }
+
+// The free slots that have memory.
+Word resident_slots(Slab& slab, std::size_t c) {
     const Word free = slab.free.get();
-    const unsigned all_pages = static_cast<unsigned>(low_bits(region.pages_per_block(c)));
-    const unsigned resident = region.first_of_block(slab).resident.get();
-    const Word ready = resident == all_pages ? free : free & ~region.slots_on(c, all_pages & ~resident);
+    const unsigned missing = all_pages_of(c) & ~region.first_of_block(slab).resident.get();
+    return missing == 0 ? free : free & ~region.slots_on(c, missing);
+}
+
+// Those to take first: on pages that hold objects, or else any.
+Word ready_slots(Slab& slab, std::size_t c) {
+    const Word ready = resident_slots(slab, c);
     if (ready == 0 || !region.may_fill_page(c, slab.room.get())) return ready;
-    const unsigned empty = all_pages & ~region.pages_under(c, class_mask(c) & ~free);
+    const unsigned empty = all_pages_of(c) & ~region.pages_under(c, class_mask(c) & ~slab.free.get());
     const Word packed = empty == 0 ? ready : ready & ~region.slots_on(c, empty);
     return packed != 0 ? packed : ready;
 }
@@ -160,7 +165,7 @@ bool Heap::refill_from_new(Bins& bins, std::size_t c) {
 void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     Slab& slab = *bin.current;
     Slab& first = region.first_of_block(slab);
-    const unsigned all_pages = static_cast<unsigned>(low_bits(region.pages_per_block(c)));
+    const unsigned all_pages = all_pages_of(c);
     const unsigned resident = first.resident.get();
     const unsigned ready = popcount(pick);
     const unsigned count = ready < kBatch ? ready : kBatch;
@@ -169,7 +174,7 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
         const unsigned touched = resident | region.pages_under(c, batch);
         const unsigned fresh = popcount(touched & ~resident);
         stats.add_in(c, Figure::resident_pages, fresh);
-        if (first.purged && fresh != 0) {
+        if (first.purged.get() && fresh != 0) {
             stats.add_in(c, Figure::pages_retaken, fresh);
             slow_causes |= kTookPurged;
         }
@@ -185,8 +190,8 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     clock(count * class_size(c), 0);
 }
 
-// The stack is empty: what was taken beyond what refills brought to it had been freed to it, and is taken
-// again. Of domains, which are short, this is not known.
+// The stack was empty: what was taken beyond what refills had brought to it had been freed to it, and was
+// taken again. Of domains, which are short, this is not known.
 void Heap::note_recycled(std::size_t c, unsigned refilled) {
     const std::uint64_t taken = taken_before[c].get() + own_[c].taken();
     if (taken > brought_[c]) recycled_bytes_ += 2 * (taken - brought_[c]) * class_size(c);
@@ -368,10 +373,12 @@ void Heap::settle(Slab& slab, std::size_t c) {
     list(bins[c], slab, list_for(bins, slab));
 }
 
-// Open slabs of domains do not: what is taken from them is the domain's.
-bool Heap::is_to_retire(const Slab& slab, std::size_t c) const {
-    return slab.room.get() >= sparse_at(c) && slabs_[c].get() >= kManySlabs &&
-           slab.unmarked_home() == own_.home.get();
+// Not where others share its pages, nor where it is new rather than sparse: what is free of it never had
+// memory. Nor those of domains: what is taken from them is the domain's.
+bool Heap::is_to_retire(Slab& slab, std::size_t c) const {
+    if (slab.room.get() < sparse_at(c) || slabs_[c].get() < kManySlabs) return false;
+    if (slab.unmarked_home() != own_.home.get() || region.slabs_per_block(c) > 1) return false;
+    return slab.purged.get() || popcount(resident_slots(slab, c)) >= sparse_at(c);
 }
 
 // Those of the domain it was opened for, while there is that domain.

@@ -241,7 +241,7 @@ class alignas(kCacheLine) Heap {
     void relist_slab(Slab& slab, std::size_t c, Home home);
     void fold(Slab& slab);
     void settle(Slab& slab, std::size_t c);
-    bool is_to_retire(const Slab& slab, std::size_t c) const;
+    bool is_to_retire(Slab& slab, std::size_t c) const;
     bool release_if_empty(Bin& bin, Slab& slab, std::size_t c);
     void add_slabs(std::size_t c, unsigned count) { slabs_[c].set(slabs_[c].get() + count); }
     std::uint64_t slabs() const;

@@ -54,7 +54,7 @@ class Run {
             const auto kept = static_cast<std::uint8_t>(~claims_[i].pages);
             first.resident.set(first.resident.get() & kept);
             first.quiet.set(first.quiet.get() & kept);
-            if (claims_[i].pages != 0) first.purged = true;
+            if (claims_[i].pages != 0) first.purged.set(true);
         }
         if (given) {
             stats.add_in(c, Figure::pages_purged, pages_);

@@ -11,7 +11,7 @@
 //
 // Clocked are the bytes of what slabs give to stacks and get back. What was freed to a stack and taken from
 // it again may come to many times that, of which they say nothing: it is recycled, and clocked too when the
-// heap next ticks; but as it changes no slab, less of it is visited.
+// heap next ticks; but as it changes no slab, less is visited for it, and no epoch ends by it.
 //
 //   slabs visited by a tick      <= kVisitsPerTick and two blocks
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run; of the

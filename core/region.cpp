@@ -20,8 +20,8 @@ constexpr std::size_t kLeastTableSkewedRange = std::size_t{4} << 30;
 // The parts of the classes are a large power of two apart. Would each begin to be used at its start, their
 // first slabs, their descriptors and the page-table entries of both would compete for the same few sets of
 // every cache. What a skew leaves out costs address space for its descriptors: of the larger step, which
-// spreads the tables of page tables, a few are enough. Descriptors begin in the first half of a page, since
-// what is before them in it is memory for nothing.
+// spreads the tables of page tables, a few are enough. Descriptors begin in the first half of a page of 4
+// KiB, since what is before them in it is memory for nothing.
 constexpr std::size_t slot_skew_bytes(std::size_t c, std::size_t range) {
     const std::size_t tables = range >= kLeastTableSkewedRange ? std::size_t{16} << 20 : 0;
     return range >= kLeastSkewedRange ? c % 4 * tables + c * 9 * 4096 : 0;

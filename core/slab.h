@@ -114,7 +114,7 @@ struct alignas(2 * kCacheLine) Slab {
     Shared<std::uint8_t> room;         // owner
     std::uint8_t listed{};             // owner: 1 + which of its bin's lists it is in; 0 for none
     Shared<std::uint8_t> resident;     // holder of the state: the block's pages that may have memory
-    bool purged{};                     // holder of the state: pages of the block went back before
+    Shared<bool> purged;               // holder of the state: pages of the block went back before
     Shared<std::uint8_t> quiet;        // holder of the state: those without an object at the last visit
 
     bool is_valid() const;

@@ -166,6 +166,10 @@ TEST_CASE("of many slabs a sparse one is left before its epoch closes, until it 
             REQUIRE(slab.home.load() == open);
             slabs.free_in(slab);
         }
+        if (region.slabs_per_block(c) > 1) {  // its pages would not empty
+            CHECK(slab.home.load() == open);
+            return;
+        }
         CHECK(slab.home.load() == (open | kRetired));
         CHECK(epoch_of(slab.home.load()) == epoch_of(open));
         CHECK(heap_of(slab.home.load()) == heap_of(open));
@@ -202,6 +206,40 @@ TEST_CASE("of few slabs none is left before its epoch closes", "[epoch]") {
         CHECK(slab.room.get() >= sparse_at(FullSlabs::c));
         CHECK(slab.home.load() == open);
         CHECK(own_heap().is_valid());
+    }
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a new slab is not taken for a sparse one", "[epoch]") {
+    start_core();
+    options.epoch_bytes = kTiB;
+    trim();
+    {
+        FullSlabs slabs(2 * kManySlabs);
+        const unsigned c = FullSlabs::c;
+        if (region.slabs_per_block(c) > 1 || region.pages_per_block(c) == 1) return;
+        // Until the current slab is one of which only the first page has memory.
+        std::vector<void*> more;
+        const auto is_new = [&](const Slab& slab) {
+            return !slab.purged.get() && own_heap().bin(c).held() == 0 &&
+                   slab.room.get() + kBatch == class_slots(c);
+        };
+        do more.push_back(get(FullSlabs::bytes));
+        while (!is_new(*own_heap().bin(c).current));
+        Slab& fresh = *own_heap().bin(c).current;
+        const Home open = fresh.home.load();
+        // Another has a slot with memory, and is taken from first.
+        while (!own_heap().bin(c).is_full()) slabs.free_in(slabs.one());
+        slabs.free_in(slabs.one());
+        while (own_heap().bin(c).current == &fresh) more.push_back(get(FullSlabs::bytes));
+        CHECK(fresh.room.get() >= sparse_at(c));
+        CHECK(fresh.home.load() == open);
+        // It is what is left, before a newer one.
+        const auto opened = figure(Figure::slabs_opened) + figure(Figure::slabs_reopened);
+        while (own_heap().bin(c).current != &fresh) more.push_back(get(FullSlabs::bytes));
+        CHECK(figure(Figure::slabs_opened) + figure(Figure::slabs_reopened) == opened);
+        CHECK(own_heap().is_valid());
+        put_all(more);
     }
     CHECK(live_slots() == 0);
 }

@@ -55,7 +55,7 @@ TEST_CASE("the last slot freed is the next one taken", "[heap]") {
     put(slot);
 }
 
-TEST_CASE("a slab is offered again only with room worth the visit", "[heap]") {
+TEST_CASE("a slab is offered again from its first free slot on", "[heap]") {
     start_core();
     const unsigned c = class_of(128);
     auto slots = get_many(20 * class_slots(c), 128);
