@@ -274,7 +274,7 @@ TEST_CASE("memory does not grow while the numbers of objects of the classes wand
         held.emplace_back(get(bytes), bytes);
         live += bytes;
     }
-    turn_over(3);
+    turn_over(10);
     const auto early = static_cast<double>(resident_by_figure());
     turn_over(60);
     const auto late = static_cast<double>(resident_by_figure());
