@@ -255,6 +255,13 @@ TEST_CASE("memory does not grow while the numbers of objects of the classes wand
     constexpr std::size_t live_bytes = 30000 * std::size_t{416};
     std::vector<std::pair<void*, std::size_t>> held;
     std::size_t live = 0;
+    const auto fill = [&] {
+        while (live < live_bytes) {
+            const std::size_t bytes = size();
+            held.emplace_back(get(bytes), bytes);
+            live += bytes;
+        }
+    };
     const auto turn_over = [&](unsigned times) {
         for (std::size_t left = times * held.size(); left-- > 0;) {
             auto& victim = held[random() % held.size()];
@@ -262,18 +269,10 @@ TEST_CASE("memory does not grow while the numbers of objects of the classes wand
             live -= victim.second;
             victim = held.back();
             held.pop_back();
-            while (live < live_bytes) {
-                const std::size_t bytes = size();
-                held.emplace_back(get(bytes), bytes);
-                live += bytes;
-            }
+            fill();
         }
     };
-    while (live < live_bytes) {
-        const std::size_t bytes = size();
-        held.emplace_back(get(bytes), bytes);
-        live += bytes;
-    }
+    fill();
     turn_over(10);
     const auto early = static_cast<double>(resident_by_figure());
     turn_over(60);
