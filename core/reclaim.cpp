@@ -180,6 +180,7 @@ void Reclaim::end_pass() {
     pass_bytes_ = 0;
     if (passes_to_sweep_ == 0) end_sweep();
     const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
+    little_is_free_ = kept_bytes_ < resident / kLittleShare;
     const bool large = kept_bytes_ > kLargeGain && kept_bytes_ > resident / 4;
     if (large && passes_to_sweep_ > kPatienceForGain) passes_to_sweep_ = kPatienceForGain;
     passes_to_sweep_--;
@@ -226,8 +227,9 @@ bool Reclaim::find_block() {
 // Ends the run. False, with the run as it was, where it is not worth a call.
 bool Reclaim::gives_back(Run& run) {
     const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
-    if (!is_worth_a_call(run.bytes(), call_bytes_, resident)) return false;
-    call_bytes_ -= kBytesPerCall;
+    const std::size_t price = price_of_call(run.bytes(), resident, little_is_free_);
+    if (!is_worth_a_call(run.bytes(), call_bytes_, resident) || call_bytes_ < price) return false;
+    call_bytes_ -= price;
     if (!run.give_back()) off_.store(true, std::memory_order_relaxed);
     return true;
 }

@@ -6,8 +6,9 @@
 // while the last 1 / kTrailShare of the resident bytes were clocked.
 //
 // Calls that were not needed are saved for what a burst leaves. What is saved goes to long runs of pages
-// first: a run shorter by kShortRunBytes has to leave twice as much. A sweep that passed by a run for want of
-// calls does not count as one.
+// first: a run shorter by kShortRunBytes has to leave twice as much, and where little is free costs twice
+// what it leaves: a call is a long wait in the malloc or free that makes it. A sweep that passed by a run for
+// want of calls does not count as one.
 //
 // Clocked are the bytes of what slabs give to stacks and get back. What was freed to a stack and taken from
 // it again may come to many times that, of which they say nothing: it is recycled, and clocked too when the
@@ -45,11 +46,21 @@ inline constexpr unsigned kMostPatience = 256;
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
 
-// Whether a run of pages is worth a system call, where so many bytes were clocked and not yet spent on calls:
-// the shorter it is, the more must be left for longer ones.
-constexpr bool is_worth_a_call(std::size_t run_bytes, std::size_t saved_bytes, std::size_t resident_bytes) {
+// Little is free where it is less than this share of all.
+inline constexpr unsigned kLittleShare = 16;
+inline constexpr unsigned kLittleFactor = 2;
+
+// What a call for a run of pages leaves for longer ones, of the bytes that were clocked and not yet spent on
+// calls: the shorter it is, the more.
+constexpr std::size_t left_for_longer(std::size_t run_bytes, std::size_t resident_bytes) {
     const std::size_t length = run_bytes / kShortRunBytes;
-    return saved_bytes >= kBytesPerCall + (length < 64 ? resident_bytes >> length : 0);
+    return length < 64 ? resident_bytes >> length : 0;
+}
+constexpr bool is_worth_a_call(std::size_t run_bytes, std::size_t saved_bytes, std::size_t resident_bytes) {
+    return saved_bytes >= kBytesPerCall + left_for_longer(run_bytes, resident_bytes);
+}
+constexpr std::size_t price_of_call(std::size_t run_bytes, std::size_t resident_bytes, bool little_is_free) {
+    return kBytesPerCall + (little_is_free ? kLittleFactor * left_for_longer(run_bytes, resident_bytes) : 0);
 }
 
 class Run;
@@ -119,8 +130,9 @@ class Reclaim {
     // What every tick reads and writes begins on a line of its own and stands close together: threads tick in
     // turn.
     alignas(kCacheLine) std::atomic<bool> walking_{};  // any; a try-lock: nobody waits for it
-    bool left_some_{};  // who walks, as all below: this sweep left pages that were not worth a call
-    unsigned class_{};  // where the cursor stands
+    bool left_some_{};       // who walks, as all below: this sweep left pages that were not worth a call
+    bool little_is_free_{};  // as the last pass found
+    unsigned class_{};       // where the cursor stands
     std::uint32_t index_{};
     unsigned page_{};                        // of the block at index_
     std::atomic<std::size_t> left_bytes_{};  // any: clocked by ticks that found the walk taken

@@ -322,3 +322,36 @@ TEST_CASE("sweeps go on while the smallest objects are freed", "[reclaim]") {
     own_heap().abandon();
     CHECK(live_slots() == 0);
 }
+
+TEST_CASE("where little is free, a call for a short run costs twice what it leaves", "[reclaim]") {
+    start_core();
+    forget_what_was_in_vain();
+    auto slots = get_many(300000, 256);
+    trim();
+    constexpr std::size_t kMuch = std::size_t{1} << 20;
+    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() < sweeps + 2;) reclaim.tick(kMuch, 0);
+    // Here and there a page that a call of its own must give back.
+    unsigned block = 0;
+    for_each_block([&](Slab& first) {
+        if (block++ % 32 == 0) empty_first_page(first);
+    });
+    collect(100000);
+    const std::size_t price =
+        price_of_call(region.page_bytes(), figure(Figure::resident_pages) * region.page_bytes(), true);
+    auto before = figure(Figure::purge_calls);
+    while (figure(Figure::purge_calls) == before) reclaim.tick(kMuch, 0);
+    before++;
+    reclaim.*member(CallBytes{}) = 0;
+    std::size_t clocked = 0;
+    for (std::size_t calls = 0; calls < 5; clocked += kMuch) {
+        reclaim.tick(kMuch, 0);
+        calls = figure(Figure::purge_calls) - before;
+        REQUIRE(calls * price / 10 * 9 <= clocked + kMuch);  // less is resident than was
+        REQUIRE(clocked < std::size_t{16} << 30);
+    }
+    for (void* slot : slots) {
+        if (usable_bytes(slot) != 0) put(slot);
+    }
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
