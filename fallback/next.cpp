@@ -222,6 +222,8 @@ void find_next() {
     next = functions;
 }
 
+void ready_libc() { libc.free(libc.malloc(1)); }
+
 const char* next_name() {
     Dl_info info;
     if (dladdr(reinterpret_cast<void*>(found.malloc), &info) == 0 || info.dli_fname == nullptr)

@@ -54,6 +54,11 @@ bool finding_next();
 // Looks them up where that has not been done. Any number of calls, any thread.
 void find_next();
 
+// Has glibc's malloc make itself ready, which it does in its first call, without a lock: making a thread
+// allocates, so one thread is all there can be then. But where we serve that allocation, the first of glibc's
+// may be two threads' at once. Comes before we serve any.
+void ready_libc();
+
 // Whether the process's malloc is ours, and `front` the same as `next`.
 bool comes_first();
 

@@ -111,7 +111,9 @@ TSLAB_COLD void start_process(bool now) {
                                  : memory_checker_present() ? "a memory checker is present"
                                                             : nullptr;
     const bool started = start({next_name(), next_is_mixed(), obstacle}, now);
-    if (started && (options.wants_figures() || !next_is_libc())) watch_next();
+    if (!started) return;
+    ready_libc();
+    if (options.wants_figures() || !next_is_libc()) watch_next();
 }
 
 [[gnu::constructor]] void loaded() {
