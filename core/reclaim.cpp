@@ -180,9 +180,8 @@ void Reclaim::end_pass() {
     pass_bytes_ = 0;
     if (passes_to_sweep_ == 0) end_sweep();
     const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
-    little_is_free_ = kept_bytes_ < resident / kLittleShare;
-    const bool large = kept_bytes_ > kLargeGain && kept_bytes_ > resident / 4;
-    if (large && passes_to_sweep_ > kPatienceForGain) passes_to_sweep_ = kPatienceForGain;
+    free_bytes_ = kept_bytes_;
+    if (much_is_free(resident) && passes_to_sweep_ > kPatienceForGain) passes_to_sweep_ = kPatienceForGain;
     passes_to_sweep_--;
     kept_bytes_ = 0;
 }
@@ -227,9 +226,11 @@ bool Reclaim::find_block() {
 // Ends the run. False, with the run as it was, where it is not worth a call.
 bool Reclaim::gives_back(Run& run) {
     const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
-    const std::size_t price = price_of_call(run.bytes(), resident, little_is_free_);
-    if (!is_worth_a_call(run.bytes(), call_bytes_, resident) || call_bytes_ < price) return false;
-    call_bytes_ -= price;
+    if (!is_worth_a_call(run.bytes(), call_bytes_, resident)) return false;
+    if (little_is_free(resident) && since_call_ < kLittleFactor * left_for_longer(run.bytes(), resident))
+        return false;
+    call_bytes_ -= kBytesPerCall;
+    since_call_ = 0;
     if (!run.give_back()) off_.store(true, std::memory_order_relaxed);
     return true;
 }
@@ -243,7 +244,8 @@ unsigned Reclaim::look_back(SlabNumber freed_into, bool purges) {
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
-    if (!purges || back == 0 || patience_ != 1 || call_bytes_ < kBytesPerCall) return 0;
+    const bool in_vain = patience_ != 1 && !much_is_free(resident_pages * region.page_bytes());
+    if (!purges || back == 0 || in_vain || call_bytes_ < kBytesPerCall) return 0;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class.get());
     unsigned visits = 0;
@@ -265,6 +267,7 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycle
         bytes += left_bytes_.exchange(0, std::memory_order_relaxed);
     epochs.clock(bytes);
     call_bytes_ += bytes + recycled_bytes;
+    since_call_ += bytes + recycled_bytes;
     sweep_bytes_ += bytes + recycled_bytes;
     pass_bytes_ += bytes + recycled_bytes / kSweepFactor;
     visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor + recycled_bytes);

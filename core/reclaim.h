@@ -3,12 +3,13 @@
 // sweep is a pass that looks for empty pages; those between, where sweeps were in vain, only add up what is
 // in use, which says of each class whether it keeps more free memory than the budget. Where much is being
 // freed, a sweep of everything comes late: so each tick also looks back at a slab that was being freed into
-// while the last 1 / kTrailShare of the resident bytes were clocked.
+// while the last 1 / kTrailShare of the resident bytes were clocked. Where sweeps were in vain it does so
+// only while much is free.
 //
 // Calls that were not needed are saved for what a burst leaves. What is saved goes to long runs of pages
-// first: a run shorter by kShortRunBytes has to leave twice as much, and where little is free costs twice
-// what it leaves: a call is a long wait in the malloc or free that makes it. A sweep that passed by a run for
-// want of calls does not count as one.
+// first: a run shorter by kShortRunBytes has to leave twice as much. Where little is free it also waits till
+// kLittleFactor times as much was clocked since the last call: a call is a long one for the malloc or free
+// that makes it. A sweep that passed by a run for want of calls does not count as one.
 //
 // Clocked are the bytes of what slabs give to stacks and get back. What was freed to a stack and taken from
 // it again may come to many times that, of which they say nothing: it is recycled, and clocked too when the
@@ -42,10 +43,9 @@ inline constexpr unsigned kTrailShare = 64;
 // then.
 inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
-// Patience is less where more is at stake: free memory of this much, and of a quarter of all.
+// Patience is less where more is at stake: much is free where it is more than this and than a quarter of all.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
-
 // Little is free where it is less than this share of all.
 inline constexpr unsigned kLittleShare = 16;
 inline constexpr unsigned kLittleFactor = 2;
@@ -58,9 +58,6 @@ constexpr std::size_t left_for_longer(std::size_t run_bytes, std::size_t residen
 }
 constexpr bool is_worth_a_call(std::size_t run_bytes, std::size_t saved_bytes, std::size_t resident_bytes) {
     return saved_bytes >= kBytesPerCall + left_for_longer(run_bytes, resident_bytes);
-}
-constexpr std::size_t price_of_call(std::size_t run_bytes, std::size_t resident_bytes, bool little_is_free) {
-    return kBytesPerCall + (little_is_free ? kLittleFactor * left_for_longer(run_bytes, resident_bytes) : 0);
 }
 
 class Run;
@@ -113,6 +110,10 @@ class Reclaim {
     unsigned pass_used(unsigned visits);
     bool gives_back(Run& run);
     bool find_block();
+    bool little_is_free(std::size_t resident) const { return free_bytes_ < resident / kLittleShare; }
+    bool much_is_free(std::size_t resident) const {
+        return free_bytes_ > kLargeGain && free_bytes_ > resident / 4;
+    }
     void add_up(const Slab& first, std::size_t resident_bytes);
     void add_used(unsigned unused);
     void end_class();
@@ -130,19 +131,20 @@ class Reclaim {
     // What every tick reads and writes begins on a line of its own and stands close together: threads tick in
     // turn.
     alignas(kCacheLine) std::atomic<bool> walking_{};  // any; a try-lock: nobody waits for it
-    bool left_some_{};       // who walks, as all below: this sweep left pages that were not worth a call
-    bool little_is_free_{};  // as the last pass found
-    unsigned class_{};       // where the cursor stands
+    bool left_some_{};  // who walks, as all below: this sweep left pages that were not worth a call
+    unsigned class_{};  // where the cursor stands
     std::uint32_t index_{};
     unsigned page_{};                        // of the block at index_
     std::atomic<std::size_t> left_bytes_{};  // any: clocked by ticks that found the walk taken
     std::size_t pass_bytes_{};               // clocked since this pass began
     std::int64_t visit_bytes_{};             // that may still be visited; below zero where a tick went beyond
     std::size_t call_bytes_{};               // clocked and not yet spent on system calls
+    std::size_t since_call_{};               // clocked since the last of them
     unsigned patience_{1};                   // one in so many passes is a sweep, up to kMostPatience
     unsigned passes_to_sweep_{};             // 0: this one is
     InUse in_use_{};                         // of class_
     std::size_t kept_bytes_{};               // free memory of the classes that this pass has seen
+    std::size_t free_bytes_{};               // of all, as the last pass found
     unsigned trail_next_{};
     SlabNumber trail_[kTrail]{};       // slabs that were being freed into at the last ticks
     std::uint64_t purged_before_{};    // pages, when the last sweep ended
