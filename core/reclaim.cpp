@@ -144,6 +144,8 @@ void walk_back(Slab& first, Run& run) {
     if (run.take_in(first, wanted, before) == 0) first.park(generation_of(before));
 }
 
+constinit thread_local bool walks_here = false;
+
 // Whether a run would begin in the block, from page `at` on.
 bool has_run(const Slab& first, unsigned at, bool at_once) {
     const unsigned noted =
@@ -152,6 +154,29 @@ bool has_run(const Slab& first, unsigned at, bool at_once) {
 }
 
 }  // namespace
+
+bool Reclaim::begin_walk() {
+    if (walking_.exchange(true, std::memory_order_acquire)) return false;
+    walks_here = true;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return true;
+}
+
+void Reclaim::end_walk() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    walks_here = false;
+    walking_.store(false, std::memory_order_release);
+}
+
+void Reclaim::begin_generation() {
+    if (walks_here) return;
+    class_ = 0;
+    index_ = 0;
+    page_ = 0;
+    in_use_ = {};
+    for (SlabNumber& slab : trail_) slab = 0;
+    walking_.store(false, std::memory_order_relaxed);
+}
 
 // Pages that are given back and soon taken again cost two system calls' worth of time and save nothing: where
 // they are most, and come faster than they may, it is longer to the next sweep.

@@ -87,16 +87,10 @@ class Reclaim {
         return (over_budget_.load(std::memory_order_relaxed) >> c & 1) != 0;
     }
 
-    // In a forked child: a walk that was under way when the process was copied is nobody's, and where it
-    // stood may have been copied half-written.
-    void begin_generation() {
-        class_ = 0;
-        index_ = 0;
-        page_ = 0;
-        in_use_ = {};
-        for (SlabNumber& slab : trail_) slab = 0;
-        walking_.store(false, std::memory_order_relaxed);
-    }
+    // In a forked child: another thread's walk that was under way when the process was copied is nobody's,
+    // and where it stood may have been copied half-written. One's own goes on when the signal handler that
+    // forked returns.
+    void begin_generation();
 
   private:
     // What a class was found to have, so far in this pass.
@@ -122,8 +116,8 @@ class Reclaim {
     template <typename Wanted>
     std::size_t purge(Wanted wanted);
     // They pair with each other.
-    bool begin_walk() { return !walking_.exchange(true, std::memory_order_acquire); }
-    void end_walk() { walking_.store(false, std::memory_order_release); }
+    bool begin_walk();
+    void end_walk();
 
     std::atomic<bool> off_{};                   // any: the kernel refused once
     std::atomic<std::uint64_t> sweeps_{};       // who walks: those completed

@@ -44,6 +44,9 @@ constexpr std::size_t all_descriptor_bytes(std::size_t range) {
     return total;
 }
 
+// A signal handler that forks leaves the child in the middle of what its thread was doing.
+constinit thread_local bool grows_here = false;
+
 std::byte* aligned(void* pointer) {
     return reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(pointer), kAlignment));
 }
@@ -80,12 +83,15 @@ void Prefix::cut() {
 }
 
 bool Region::reach_slow(Prefix& prefix, std::size_t bytes) {
+    grows_here = true;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     // Sequentially consistent, as in fit_into: either this thread sees the cut or the cutter sees this
     // thread.
     growing_.fetch_add(1, std::memory_order_seq_cst);
     slow_causes |= kCalledSystem;
     const bool reached = !cut_.load(std::memory_order_seq_cst) && prefix.grow(bytes);
     growing_.fetch_sub(1, std::memory_order_release);  // pairs with fit_into
+    grows_here = false;
     if (!reached) stats.add(Figure::commit_failures);
     return reached;
 }
@@ -290,7 +296,7 @@ void Region::release(Slab& first) {
 
 void Region::begin_generation() {
     generation_.fetch_add(1, std::memory_order_relaxed);
-    growing_.store(0, std::memory_order_relaxed);
+    growing_.store(grows_here ? 1 : 0, std::memory_order_relaxed);
     for (Range& range : ranges_) {
         range.pool.forget();
         range.unlisted_end = range.opened.load(std::memory_order_relaxed);

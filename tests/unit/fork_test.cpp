@@ -89,11 +89,11 @@ void fork_while_stopped() {
     CHECK(WEXITSTATUS(status) == 0);
 }
 
-// What the other thread does: everything that passes the steps.
-void busy_thread() {
+// Everything that passes the steps.
+void pass_steps(void (*hook)(Step)) {
     live_elsewhere = get_many(3000, kBytes);
     std::vector<void*> mine = get_many(3000, kBytes);
-    step_hook = stop_here;
+    step_hook = hook;
     std::vector<void*> extra = get_many(2000, kBytes);  // take, open, acquire
     put_all(mine);                                      // release
     trim();                                             // purge
@@ -112,7 +112,7 @@ TEST_CASE("fork with another thread stopped at each step", "[fork]") {
         stop_at = static_cast<Step>(step);
         stopped = false;
         go_on = false;
-        std::thread other(busy_thread);
+        std::thread other(pass_steps, stop_here);
         while (!stopped) std::this_thread::yield();
         fork_while_stopped();
         go_on = true;
@@ -123,6 +123,60 @@ TEST_CASE("fork with another thread stopped at each step", "[fork]") {
         elsewhere([] { collect(1000000); });
         CHECK(own_heap().is_valid());
     }
+}
+
+TEST_CASE("a fork in a signal handler leaves the child in the middle of its thread's own step", "[fork]") {
+    start_core();
+    static pid_t child;
+    for (int step = 0; step <= static_cast<int>(Step::abandon_emptied); step++) {
+        stop_at = static_cast<Step>(step);
+        stopped = false;
+        pass_steps([](Step at) {
+            if (at == stop_at && !stopped.exchange(true)) child = fork();
+        });
+        step_hook = nullptr;
+        put_all(live_elsewhere);
+        for (int i = 0; i < 200; i++) {  // sweeps go on
+            auto some = get_many(3000, 64 + static_cast<std::size_t>(i));
+            put_all(some);
+        }
+        const auto sweeps = reclaim.sweeps();
+        for (int i = 0; i < 2000 && reclaim.sweeps() == sweeps; i++) reclaim.tick(std::size_t{1} << 20, 0);
+        const bool well = own_heap().is_valid() && reclaim.sweeps() != sweeps;
+        if (!stopped) continue;
+        if (child == 0) _exit(well ? 0 : 1);
+        INFO("step " << step);
+        CHECK(well);
+        int status = 0;
+        CHECK((child > 0 && waitpid(child, &status, 0) == child));
+        CHECK(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 0);
+    }
+}
+
+TEST_CASE("a walk that a signal handler's fork interrupts is still under way in the child", "[fork]") {
+    start_core();
+    static pid_t child;
+    static bool refused;
+    stopped = false;
+    auto slots = get_many(20000, 256);
+    put_all(slots);
+    step_hook = [](Step at) {
+        if (at != Step::purge_claimed || stopped.exchange(true)) return;
+        child = fork();
+        if (child == 0) refused = !reclaim.tick(1, 0);
+    };
+    while (!stopped) reclaim.tick(kLeastPassBytes, 0);
+    step_hook = nullptr;
+    const auto sweeps = reclaim.sweeps();
+    for (int i = 0; i < 2000 && reclaim.sweeps() == sweeps; i++) reclaim.tick(kLeastPassBytes, 0);
+    const bool well = own_heap().is_valid() && reclaim.sweeps() != sweeps;
+    if (child == 0) _exit(refused && well ? 0 : 1);
+    CHECK(well);
+    int status = 0;
+    CHECK((child > 0 && waitpid(child, &status, 0) == child));
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("fork by a thread that has no heap", "[fork]") {
