@@ -19,14 +19,19 @@ namespace {
 
 constinit std::atomic<Phase> phase_now{Phase::unstarted};
 constinit pthread_key_t thread_key;
+// This thread's heap from its start to its end: where the thread stands aside this_thread does not tell, and
+// the key's value could be the program's doing.
+constinit thread_local Heap* attached = nullptr;
 
 // The destructor of thread_key. Destructors that run after it free through the remote path and allocate from
 // the next allocator: a heap made that late would never be given up.
 void end_thread(void*) {
-    Heap* const heap = this_thread.heap;
+    Heap* const heap = attached;
+    if (heap == nullptr) return;
     domains.end(*heap);
     heap->abandon();
     this_thread = {nullptr, kNowhere, nullptr, true};
+    attached = nullptr;
     heaps.release(*heap);
 }
 
@@ -42,8 +47,7 @@ void end_fork() { unwinder.resume(); }
 void begin_child() {
     unwinder.resume_in_child();
     region.begin_generation();
-    // Not this_thread's: it may be aside.
-    heaps.begin_generation(static_cast<Heap*>(pthread_getspecific(thread_key)));
+    heaps.begin_generation(attached);
     reclaim.begin_generation();
     profile.begin_generation();
     reporter.begin_generation();
@@ -54,6 +58,7 @@ Heap* attach_thread() {
     Heap* const heap = heaps.acquire();
     if (heap == nullptr) return nullptr;
     this_thread.heap = heap;
+    attached = heap;
     heap->begin();
     // May allocate, which the lines above have made possible: not to be sampled, or the unwinder may set a
     // key of its own in the middle of it.
@@ -77,10 +82,19 @@ bool reserve_region() {
     return false;
 }
 
+// Key 0 is left to the program: some use a key before they have made it, and the first keys of another libc
+// in the process (dlmopen) are values of ours.
+bool create_thread_key() {
+    pthread_key_t first;
+    if (pthread_key_create(&first, nullptr) != 0) return false;
+    const bool created = pthread_key_create(&thread_key, end_thread) == 0;
+    pthread_key_delete(first);
+    return created;
+}
+
 bool start_region(const char* started_name, const char* program_name, const Host& host) {
     return host.obstacle == nullptr && options.let_serve(started_name, program_name) && reserve_region() &&
-           pthread_key_create(&thread_key, end_thread) == 0 &&
-           pthread_atfork(prepare_fork, end_fork, begin_child) == 0;
+           create_thread_key() && pthread_atfork(prepare_fork, end_fork, begin_child) == 0;
 }
 
 bool start_profile(const void* own, const void* own_end) {

@@ -26,9 +26,9 @@ endfunction()
 if(TSLAB_AARCH64)
   tslab_link_old_glibc(temporal_slab dl 2 "GLIBC_2.17 { dladdr; dladdr1; dlsym; };")
   tslab_link_old_glibc(temporal_slab pthread 0
-                       "GLIBC_2.17 { pthread_getspecific; pthread_key_create; pthread_setspecific; };")
+                       "GLIBC_2.17 { pthread_key_create; pthread_key_delete; pthread_setspecific; };")
 else()
   tslab_link_old_glibc(temporal_slab dl 2 "GLIBC_2.2.5 { dladdr; dlsym; }; GLIBC_2.3.3 { dladdr1; };")
   tslab_link_old_glibc(temporal_slab pthread 0
-                       "GLIBC_2.2.5 { pthread_getspecific; pthread_key_create; pthread_setspecific; };")
+                       "GLIBC_2.2.5 { pthread_key_create; pthread_key_delete; pthread_setspecific; };")
 endif()

@@ -258,12 +258,14 @@ TEST_CASE("aligned sizes are slots of that alignment, or refused", "[heap]") {
 TEST_CASE("a thread whose destructors have run frees, and takes no more", "[heap]") {
     start_core();
     void* const slot = get(100);
+    pthread_key_t before;  // the one that core leaves free below its own
+    REQUIRE(pthread_key_create(&before, nullptr) == 0);
     static pthread_key_t late;
     static void* late_slot;
     late_slot = slot;
     static bool served_late;
     served_late = true;
-    // Made after core's own key, so its destructor runs later in the same round.
+    // Above core's own key, so its destructor runs later in the same round.
     REQUIRE(pthread_key_create(&late, [](void*) {
                 put(late_slot);
                 served_late = get(100) != nullptr;
