@@ -101,6 +101,13 @@ void watch_next() {
     if (libc_is_next) by_libc_name = next;
 }
 
+// As ready_libc, for another that needs it; not before all libraries have been loaded, as our start may lie
+// within its own.
+void ready_next() {
+    const Aside aside;
+    watched::next.free(watched::next.malloc(1));
+}
+
 // The life of the process
 // -------------------------------------------------------------------------------------
 
@@ -118,6 +125,7 @@ TSLAB_COLD void start_process(bool now) {
 
 [[gnu::constructor]] void loaded() {
     if (phase() == Phase::unstarted) start_process(true);
+    if (phase() == Phase::active && !next_is_libc()) ready_next();
     if (options.watches()) start_watching(__ehdr_start, etext);
 }
 
