@@ -259,11 +259,12 @@ extern "C" {
 [[gnu::weak]] void __tsan_init();
 [[gnu::weak]] void __msan_init();
 [[gnu::weak]] void __hwasan_init();
+[[gnu::weak]] void __lsan_init();
 }
 
 bool memory_checker_present() {
     if (__asan_init != nullptr || __tsan_init != nullptr || __msan_init != nullptr ||
-        __hwasan_init != nullptr) {
+        __hwasan_init != nullptr || __lsan_init != nullptr) {
         return true;
     }
     // valgrind's tools that watch memory preload a library of their name; those that do not only its core.
