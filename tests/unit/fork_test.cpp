@@ -75,6 +75,15 @@ int child_finds_all_well() {
     return own_heap().is_valid() && resident_by_kernel() <= resident_by_figure() ? 0 : 9;
 }
 
+// Waits for the child, which is to end with status 0.
+void expect_well(pid_t child) {
+    REQUIRE(child > 0);
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
 void fork_while_stopped() {
     const pid_t child = fork();
     REQUIRE(child >= 0);
@@ -82,11 +91,8 @@ void fork_while_stopped() {
         step_hook = nullptr;
         _exit(child_finds_all_well());
     }
-    int status = 0;
-    waitpid(child, &status, 0);
     INFO("step " << static_cast<int>(stop_at));
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
+    expect_well(child);
 }
 
 // Everything that passes the steps.
@@ -147,10 +153,7 @@ TEST_CASE("a fork in a signal handler leaves the child in the middle of its thre
         if (child == 0) _exit(well ? 0 : 1);
         INFO("step " << step);
         CHECK(well);
-        int status = 0;
-        CHECK((child > 0 && waitpid(child, &status, 0) == child));
-        CHECK(WIFEXITED(status));
-        CHECK(WEXITSTATUS(status) == 0);
+        expect_well(child);
     }
 }
 
@@ -173,10 +176,7 @@ TEST_CASE("a walk that a signal handler's fork interrupts is still under way in 
     const bool well = own_heap().is_valid() && reclaim.sweeps() != sweeps;
     if (child == 0) _exit(refused && well ? 0 : 1);
     CHECK(well);
-    int status = 0;
-    CHECK((child > 0 && waitpid(child, &status, 0) == child));
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
+    expect_well(child);
 }
 
 TEST_CASE("fork by a thread that has no heap", "[fork]") {
@@ -208,10 +208,7 @@ TEST_CASE("a child's threads do not list what its first thread is just letting g
         }
         _exit(stopped && own_heap().is_valid() ? 0 : 2);
     }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
+    expect_well(child);
     put_all(mine);
 }
 
