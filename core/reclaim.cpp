@@ -144,14 +144,15 @@ void walk_back(Slab& first, Run& run) {
     if (run.take_in(first, wanted, before) == 0) first.park(generation_of(before));
 }
 
-constinit thread_local bool walks_here = false;
-
 // Whether a run would begin in the block, from page `at` on.
 bool has_run(const Slab& first, unsigned at, bool at_once) {
     const unsigned noted =
         (at_once ? first.resident : first.quiet).get() & ~static_cast<unsigned>(low_bits(at));
     return noted != 0 && (region.empty_pages(first) & noted) != 0;
 }
+
+// As grows_here in region.cpp.
+constinit thread_local bool walks_here = false;
 
 }  // namespace
 

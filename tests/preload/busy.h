@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include "probe.h"
 
@@ -61,3 +62,8 @@ static inline pthread_t start(void* (*body)(void*), uintptr_t argument) {
     return thread;
 }
 static inline void join(pthread_t thread) { CHECK(pthread_join(thread, NULL) == 0); }
+static inline void wait_for(pid_t child, int exit_due) {
+    int status = 0;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == exit_due);
+}

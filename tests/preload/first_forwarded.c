@@ -1,8 +1,6 @@
 // Two threads are the first of their process to ask for what the next allocator serves, both at once. glibc's
 // makes itself ready in its first call, which it expects of a process with one thread: making the second
 // allocates. That allocation is one we serve.
-#include <sys/wait.h>
-
 #include "busy.h"
 
 static atomic_int ready;
@@ -33,9 +31,7 @@ int main(void) {
             join(threads[0]), join(threads[1]);
             _exit(0);
         }
-        int status = 0;
-        CHECK(child > 0 && waitpid(child, &status, 0) == child);
-        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        wait_for(child, 0);
     }
     return 0;
 }

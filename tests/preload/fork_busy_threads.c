@@ -1,15 +1,7 @@
 // fork_busy_threads [rounds]: a process whose threads are busy in malloc and free forks again and again. Each
 // child frees what those threads had made, allocates, starts threads, and forks once more; nothing hangs or
 // is damaged.
-#include <sys/wait.h>
-
 #include "busy.h"
-
-static void wait_for(pid_t child) {
-    int status = 0;
-    CHECK(child > 0 && waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
 
 static void use_heap(uint64_t* random) {
     end_if_stuck();
@@ -23,7 +15,7 @@ static void live_in_child(uint64_t* random) {
     use_heap(random);
     pid_t child = fork();
     use_heap(random);
-    if (child != 0) wait_for(child);
+    if (child != 0) wait_for(child, 0);
     table_empty();
     exit(0);
 }
@@ -40,7 +32,7 @@ int main(int argc, char** argv) {
         for (size_t i = 0; i < 20; ++i) busy_step(&random);
         pid_t child = fork();
         if (child == 0) live_in_child(&random);
-        wait_for(child);
+        wait_for(child, 0);
     }
     atomic_store(&busy_stop, 1);
     for (size_t i = 0; i < 3; ++i) join(threads[i]);

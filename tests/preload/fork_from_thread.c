@@ -1,7 +1,5 @@
 // fork from a thread that is not main: in the child that thread is the only one; it keeps its objects, frees
 // main's and those of a thread that had ended, starts others, and the process ends when it returns.
-#include <sys/wait.h>
-
 #include "busy.h"
 
 enum { objects = 500 };
@@ -37,8 +35,7 @@ static void* fork_here(void* unused) {
         check_and_free_all(own);
         pthread_exit(NULL);
     }
-    int status = 0;
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    wait_for(child, 0);
     check_and_free_all(own);
     return unused;
 }

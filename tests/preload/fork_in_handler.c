@@ -2,7 +2,6 @@
 // on with it, and with more of the same.
 #include <signal.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 
 #include "busy.h"
 
@@ -16,14 +15,11 @@ static void set_timer(suseconds_t microseconds) {
 static void fork_here(int signal) {
     (void)signal;
     pid_t child = fork();
-    CHECK(child >= 0);
     if (child == 0) {
         in_child = 1;
         return;
     }
-    int status = 0;
-    while (waitpid(child, &status, 0) != child) continue;
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    wait_for(child, 0);
     ++forks;
     set_timer(100 + forks * 37 % 300);
 }

@@ -1,8 +1,6 @@
 // Run with TSLAB_RESERVE=64M, which leaves 2 MB a size class: what a thread had made that a child does not
 // have, the child frees and its threads get again, and so do its children; a child that lost it would run out
 // of ours.
-#include <sys/wait.h>
-
 #include "busy.h"
 
 enum { objects = 3000, size = 512 };
@@ -43,8 +41,7 @@ static void fork_and_reuse(int generations) {
         check_and_free_all();
         exit(0);
     }
-    int status = 0;
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    wait_for(child, 0);
 }
 
 int main(void) {

@@ -1,7 +1,6 @@
 // The first key of a process is the program's, as without the library: one that uses a key it has not made
 // gets the error it would get, and harms nothing.
 #include <errno.h>
-#include <sys/wait.h>
 
 #include "busy.h"
 
@@ -26,8 +25,6 @@ int main(void) {
         join(start(use, 0));
         _exit(0);
     }
-    int status = 0;
-    CHECK(child > 0 && waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    wait_for(child, 0);
     return 0;
 }

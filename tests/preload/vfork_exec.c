@@ -7,12 +7,6 @@
 
 extern char** environ;
 
-static void wait_for(pid_t child, int exit_due) {
-    int status = 0;
-    CHECK(child > 0 && waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == exit_due);
-}
-
 static void *by_parent[100], *by_child[100];
 
 // Not in main: it shares the stack with its parent, which waits.

@@ -84,6 +84,13 @@ void expect_well(pid_t child) {
     CHECK(WEXITSTATUS(status) == 0);
 }
 
+// Whether this thread's heap is whole and sweeps go on.
+bool goes_on() {
+    const auto sweeps = reclaim.sweeps();
+    for (int i = 0; i < 2000 && reclaim.sweeps() == sweeps; i++) reclaim.tick(kLeastPassBytes, 0);
+    return own_heap().is_valid() && reclaim.sweeps() != sweeps;
+}
+
 void fork_while_stopped() {
     const pid_t child = fork();
     REQUIRE(child >= 0);
@@ -142,13 +149,11 @@ TEST_CASE("a fork in a signal handler leaves the child in the middle of its thre
         });
         step_hook = nullptr;
         put_all(live_elsewhere);
-        for (int i = 0; i < 200; i++) {  // sweeps go on
+        for (int i = 0; i < 200; i++) {
             auto some = get_many(3000, 64 + static_cast<std::size_t>(i));
             put_all(some);
         }
-        const auto sweeps = reclaim.sweeps();
-        for (int i = 0; i < 2000 && reclaim.sweeps() == sweeps; i++) reclaim.tick(std::size_t{1} << 20, 0);
-        const bool well = own_heap().is_valid() && reclaim.sweeps() != sweeps;
+        const bool well = goes_on();
         if (!stopped) continue;
         if (child == 0) _exit(well ? 0 : 1);
         INFO("step " << step);
@@ -171,9 +176,7 @@ TEST_CASE("a walk that a signal handler's fork interrupts is still under way in 
     };
     while (!stopped) reclaim.tick(kLeastPassBytes, 0);
     step_hook = nullptr;
-    const auto sweeps = reclaim.sweeps();
-    for (int i = 0; i < 2000 && reclaim.sweeps() == sweeps; i++) reclaim.tick(kLeastPassBytes, 0);
-    const bool well = own_heap().is_valid() && reclaim.sweeps() != sweeps;
+    const bool well = goes_on();
     if (child == 0) _exit(refused && well ? 0 : 1);
     CHECK(well);
     expect_well(child);
