@@ -9,10 +9,12 @@
 
 static size_t calls;
 
-// Looked up on first use; dlsym may allocate, and that is answered from here.
+// Looked up on first use; dlsym may allocate, and that is answered from here. Not what other threads ask for
+// meanwhile, for which there is no room.
 static char early[4096];
 static size_t early_used;
-static volatile int looking;  // dlsym is declared as if it called nothing of ours
+// Volatile, since dlsym is declared as if it called nothing of ours.
+static _Thread_local volatile int looking __attribute__((tls_model("initial-exec")));
 
 static void* find(const char* name) {
     looking = 1;
@@ -24,7 +26,10 @@ static void* find(const char* name) {
 
 void* malloc(size_t n) {
     static void* (*onward)(size_t);
-    if (looking) return early + __atomic_fetch_add(&early_used, (n + 15) & ~(size_t)15, __ATOMIC_RELAXED);
+    if (looking) {
+        const size_t at = __atomic_fetch_add(&early_used, (n + 15) & ~(size_t)15, __ATOMIC_RELAXED);
+        return at + n <= sizeof early ? early + at : NULL;
+    }
     if (onward == NULL) *(void**)&onward = find("malloc");
     ++calls;
     return onward(n);
