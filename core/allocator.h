@@ -38,7 +38,7 @@ TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     Slab& slab = *place.slab;
     held = Held::make(held.slot, slab, place.slot);
     if (slab.home.load(std::memory_order_relaxed) != this_thread.home) return false;
-    if (held.live->get_own() == 0) return false;
+    if (held.live->get_own() == 0) return false;  // of this thread's home, and so without tails
     if ((slab.remote_free.load(std::memory_order_relaxed) >> place.slot & 1) != 0) return false;
     if (!this_thread.bins[place.size_class].push(held)) return false;
     held.live->set(0);
@@ -75,7 +75,9 @@ bool still_owns(const void* pointer);
 // owns(pointer). The slot's size, or 0 where the pointer is not a live slot's start.
 TSLAB_HOT std::size_t usable_bytes(const void* pointer) {
     const Place place = region.locate(pointer);
-    return place.is_live() ? class_size(place.size_class) : 0;
+    if (!place.is_live()) return 0;
+    const std::size_t bytes = class_size(place.size_class);
+    return place.slab->tails.get() == 0 ? bytes : bytes * popcount(place.slab->joined(place.mask()));
 }
 // still_owns(pointer), of which usable_bytes gave 0: no realloc may have it.
 TSLAB_COLD void report_resize(const void* pointer);

@@ -95,9 +95,9 @@ EpochUse Epochs::use(std::uint64_t epoch) const {
             if (heap_of(home) == 0) continue;
             sum.slabs += count;
             for (unsigned i = 0; i < count; i++) {
-                const unsigned live = (&first)[i].live_objects();
-                sum.live_objects += live;
-                sum.live_bytes += live * class_size(c);
+                const Word objects = (&first)[i].live_slots();
+                sum.live_objects += popcount(objects);
+                sum.live_bytes += popcount((&first)[i].joined(objects)) * class_size(c);
             }
         }
     }

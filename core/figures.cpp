@@ -83,15 +83,18 @@ void Survey::add_block(std::size_t c, const Slab& first) {
     if (!in_use && resident == 0) return;
     const std::uint64_t empty = resident != 0 ? popcount(region.empty_pages(first)) * region.page_bytes() : 0;
     std::uint64_t live = 0;
-    if (in_use) {
-        for (unsigned i = 0; i < count; i++) live += (&first)[i].live_objects();
+    std::uint64_t slots = 0;
+    for (unsigned i = 0; i < count && in_use; i++) {
+        const Word objects = (&first)[i].live_slots();
+        live += popcount(objects);
+        slots += popcount((&first)[i].joined(objects));
     }
     std::uint64_t(&sum)[columns::kDerived] = classes_[c].derived;
     EpochSum& epoch = sum_of(epoch_of(home));
     sum[live_objects] += live;
     epoch.live_objects += live;
-    sum[live_bytes] += live * class_size(c);
-    epoch.live_bytes += live * class_size(c);
+    sum[live_bytes] += slots * class_size(c);
+    epoch.live_bytes += slots * class_size(c);
     sum[slabs] += in_use ? count : 0;
     epoch.slabs += in_use ? count : 0;
     sum[resident_bytes] += resident;

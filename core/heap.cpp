@@ -11,10 +11,10 @@ constinit thread_local Thread this_thread{};
 // Taking
 // ------------------------------------------------------------------------------------------------------
 
-// A refill: it collects, looks for open and closed slabs, in a forked child for more, for one that nobody
-// owns, and ticks.
-static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kRelistBlocks + kAcquireTries +
-                  kVisitsPerTick <=
+// A refill: it collects, looks for open and closed slabs, for some to join slots of, in a forked child for
+// more, for one that nobody owns, and ticks.
+static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kJoinTries + kRelistBlocks +
+                  kAcquireTries + kVisitsPerTick <=
               kMostWork[static_cast<unsigned>(Work::slab_visit)]);
 
 void* Heap::take_slow(std::size_t c) {
@@ -67,7 +67,8 @@ Word resident_slots(Slab& slab, std::size_t c) {
     return missing == 0 ? free : free & ~region.slots_on(c, missing);
 }
 
-// Those to take first: on pages that hold objects, or else any.
+}  // namespace
+
 Word ready_slots(Slab& slab, std::size_t c) {
     const Word ready = resident_slots(slab, c);
     if (ready == 0 || !region.may_fill_page(c, slab.room.get())) return ready;
@@ -76,13 +77,14 @@ Word ready_slots(Slab& slab, std::size_t c) {
     return packed != 0 ? packed : ready;
 }
 
-}  // namespace
-
 bool Heap::refill(Bins& bins, std::size_t c) {
     if (refill_from_current(bins, c)) return true;
     collect_in_turn(kCollectSlabs - collect(c, kCollectSlabs));
     if (refill_from_open(bins, c, true)) return true;
-    if (&bins == &own_ && reclaim.is_over_budget(c) && refill_from_closed(bins, c)) return true;
+    if (&bins == &own_) {
+        if (reclaim.is_over_budget(c) && refill_from_closed(bins, c)) return true;
+        if (refill_by_joining(c)) return true;
+    }
     Bin& bin = bins[c];
     if (bin.current != nullptr && bin.current->free.get() != 0) {
         take_batch(bin, c, bin.current->free.get());
@@ -236,6 +238,7 @@ void Heap::open_block(Bins& bins, Slab& first, std::size_t c) {
         const Word strayed = slab.remote_free.exchange(0, std::memory_order_relaxed);
         stats.add_in(c, Figure::double_frees, popcount(strayed));
         slab.live.clear(~Word{0});
+        slab.tails.set(0);
         slab.set_free(class_mask(c), class_slots(c));
         slab.listed = 0;
         slab.generation.set(region.generation());
@@ -262,6 +265,7 @@ void Heap::free_slow(Held held) {
     const BoundedCall call;
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
+    if (slab.tails.get() != 0) return free_joined(held);
     held.live->set(0);
     const unsigned room = slab.room.get() + 1u;
     slab.set_free(slab.free.get() | held.mask(), room);
@@ -279,7 +283,7 @@ void Heap::free_remote(Held held, Heap* own) {
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
     const Word mask = held.mask();
-    if (held.live->get() == 0) return report_misuse(Misuse::double_free, c, held.slot);
+    if (held.live->get() != LiveSlots::kLive) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_tested);
     // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with settle_in. Its release
     // pairs with fold and with unused: this thread has done with the object.
@@ -349,10 +353,8 @@ void Heap::fold(Slab& slab) {
     do {
         const Word freed = slab.remote_free.load(std::memory_order_acquire);  // pairs with free_remote
         const Word valid = freed & slab.live.get();
-        const unsigned count = popcount(valid);
-        slab.set_free(slab.free.get() | valid, slab.room.get() + count);
-        remote_frees[c].set(remote_frees[c].get() + count);
-        slab.live.clear(valid);
+        remote_frees[c].set(remote_frees[c].get() + popcount(valid));
+        slab.take_back(valid);
         // Two that raced. Where the slot was taken again in between, the second has freed its new object:
         // nothing tells them apart.
         if (freed != valid) stats.add_in(c, Figure::double_frees, popcount(freed & ~valid));

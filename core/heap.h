@@ -10,8 +10,9 @@
 // as a closed one from there on.
 //
 // Where the next slots come from, in order: the current slab and other open ones, as far as they have memory;
-// where closed slabs keep more free memory than the budget, the fullest of them; free slots without memory; a
-// slab that was released, or a new one.
+// where closed slabs keep more free memory than the budget, the fullest of them; where those of smaller
+// classes do, adjacent free slots of theirs, joined; free slots without memory; a slab that was released, or
+// a new one.
 #pragma once
 
 #include "epoch.h"
@@ -25,6 +26,8 @@ inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at mos
 inline constexpr unsigned kCollectTurn = 8;    // one refill in so many collects of another class too
 inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others
 inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at most
+inline constexpr unsigned kJoinTries = 16;     // closed slabs of smaller classes a refill looks at, at most
+inline constexpr unsigned kJoinTriesEach = 2;  // and of each of them
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
 inline constexpr unsigned kManySlabs = 16;     // of a class: of so many a heap retires sparse ones
 
@@ -47,6 +50,9 @@ struct Held {
   private:
     std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(live); }
 };
+
+// Of a slab's free slots that have memory those to take first: on pages that hold objects, or else any.
+Word ready_slots(Slab& slab, std::size_t c);
 
 // What a heap keeps for one size class. A zeroed bin is an empty one.
 class alignas(kCacheLine) Bin {
@@ -231,6 +237,10 @@ class alignas(kCacheLine) Heap {
     bool refill_from_current(Bins& bins, std::size_t c);
     bool refill_from_open(Bins& bins, std::size_t c, bool with_memory);
     bool refill_from_closed(Bins& bins, std::size_t c);
+    bool refill_by_joining(std::size_t c);
+    bool join_in(Slab& slab, std::size_t s, std::size_t c);
+    Slab* next_to_join(std::size_t s);
+    void free_joined(Held held);
     bool refill_from_new(Bins& bins, std::size_t c);
     void take_batch(Bin& bin, std::size_t c, Word pick);
     bool make_current(Bin& bin, Slab& slab, std::size_t c);
@@ -265,7 +275,8 @@ class alignas(kCacheLine) Heap {
     std::size_t recycled_bytes_{};           // owner: the same of what no slab knew of
     Shared<std::uint32_t> slabs_[kClasses];  // owner: how many it has
     std::uint64_t brought_[kClasses]{};      // owner: slots taken when its stack is empty, were none recycled
-    SlabNumber collecting_[kClasses]{};      // owner: those taken off pending_, still to be folded
+    SlabNumber joining_[kClasses]{};     // owner: of the closed ones, the next to be looked at for joining
+    SlabNumber collecting_[kClasses]{};  // owner: those taken off pending_, still to be folded
     // any: slabs whose remote_free left zero. By class, so that those which are not asked for now gather more
     // frees before they are folded; and on lines of their own, which other threads write while the owner
     // refills.

@@ -12,8 +12,8 @@ void Heap::empty(Bins& bins) {
         close_current(bin, c);
         for (Held held = bin.pop(); held.slot != nullptr; held = bin.pop()) {
             Slab& slab = held.slab();
-            slab.set_free(slab.free.get() | held.mask(), slab.room.get() + 1u);
-            settle(slab, c);
+            slab.take_back(held.mask());
+            settle(slab, slab.size_class.get());
         }
     }
 }
@@ -108,7 +108,12 @@ void Heap::relist_slab(Slab& slab, std::size_t c, Home home) {
     const Word freed = slab.remote_free.load(std::memory_order_acquire);
     remote_frees[c].set(remote_frees[c].get() + popcount(freed & slab.live.get()));
     slab.live.clear(freed);
-    const Word free = class_mask(c) & ~slab.live.get();
+    slab.tails.set(static_cast<std::uint8_t>(popcount(slab.live.tails())));
+    const Word live = slab.live.get();
+    const Word used = slab.joined(live);
+    slab.live.clear(~used);  // tails of slots that nobody has
+    slab.tails.set(static_cast<std::uint8_t>(popcount(used & ~live)));
+    const Word free = class_mask(c) & ~used;
     slab.set_free(free, popcount(free));
     slab.remote_free.fetch_and(~freed, std::memory_order_acq_rel);  // as in fold: pairs with free_remote
     settle_in(slab, home);

@@ -26,7 +26,7 @@ Page look_at(const Slab& first, std::size_t c, unsigned number) {
         for (Word left = (&first)[i].live_slots() & region.slots_on(c, 1u << number); left != 0;
              left &= left - 1) {
             const std::size_t start = lowest(left) * class_size(c);
-            const std::size_t end = start + class_size(c);
+            const std::size_t end = start + popcount((&first)[i].joined(bit(lowest(left)))) * class_size(c);
             page.objects++;
             page.bytes += (end < to ? end : to) - (start > from ? start : from);
         }
@@ -68,7 +68,8 @@ void Pinners::add(const Sample& sample, const Place& place) {
     const double weight = samples.weight(static_cast<double>(sample.bytes));
     const auto page_bytes = static_cast<double>(region.page_bytes());
     Pinner& site = sites_[sample.site];
-    for (unsigned pages = region.pages_under(c, place.mask()); pages != 0; pages &= pages - 1) {
+    for (unsigned pages = region.pages_under(c, place.slab->joined(place.mask())); pages != 0;
+         pages &= pages - 1) {
         const Page page = look_at(first, c, lowest(pages));
         if (page.objects == 0) continue;  // freed meanwhile
         const double unused = page_bytes - static_cast<double>(page.bytes);

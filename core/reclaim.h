@@ -83,9 +83,8 @@ class Reclaim {
 
     // Whether slots of the class that are free, and have memory, came to more than the budget when it was
     // last added up.
-    bool is_over_budget(std::size_t c) const {
-        return (over_budget_.load(std::memory_order_relaxed) >> c & 1) != 0;
-    }
+    bool is_over_budget(std::size_t c) const { return (over_budget() >> c & 1) != 0; }
+    std::uint32_t over_budget() const { return over_budget_.load(std::memory_order_relaxed); }  // by class
 
     // In a forked child: another thread's walk that was under way when the process was copied is nobody's,
     // and where it stood may have been copied half-written. One's own goes on when the signal handler that

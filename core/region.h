@@ -136,10 +136,10 @@ class Region {
         return {reinterpret_cast<Slab*>(slab), c, static_cast<unsigned>(t >> 32), true};
     }
 
-    // Whether there is such a slot, live or not.
+    // Whether there is such a slot, live or not, that is not part of another.
     bool has_slot(const Place& place) const {
         return place.exact && place.slot < class_slots(place.size_class) &&
-               place.slab >= ranges_[place.size_class].first;
+               place.slab >= ranges_[place.size_class].first && !place.slab->live.has_tail(place.slot);
     }
 
     std::byte* slots_of(const Slab& slab) const;  // the address of its first slot

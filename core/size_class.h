@@ -52,6 +52,30 @@ constexpr Word class_mask(std::size_t c) { return low_bits(class_slots(c)); }
 // A slab with this many free slots is sparse.
 constexpr unsigned sparse_at(std::size_t c) { return class_slots(c) / 4; }
 
+// Adjacent free slots can be joined to one of a larger class, where they are few and lose little: so many of
+// class s serve as one of class c; 0 where they do not.
+inline constexpr unsigned kMostJoined = 8;
+constexpr unsigned slots_to_join(std::size_t s, std::size_t c) {
+    const std::size_t count = (class_size(c) + class_size(s) - 1) / class_size(s);
+    const bool loses_little = count * class_size(s) * 8 <= class_size(c) * 9;
+    return s < c && count <= kMostJoined && loses_little ? static_cast<unsigned>(count) : 0;
+}
+// The classes, a bit for each, of which slots can be joined to one of class c.
+inline constexpr struct JoinableClasses {
+    std::uint32_t of[kClasses];
+    constexpr JoinableClasses() : of{} {
+        for (unsigned c = 0; c < kClasses; c++) {
+            for (unsigned s = 0; s < c; s++) of[c] |= std::uint32_t{slots_to_join(s, c) != 0} << s;
+        }
+    }
+} joinable_classes;
+// The slots of class s that have the natural alignment of class c.
+constexpr Word slots_aligned_for(std::size_t s, std::size_t c) {
+    const std::size_t has = class_size(s) & (0 - class_size(s));
+    const std::size_t wanted = class_size(c) & (0 - class_size(c));
+    return wanted <= has ? ~Word{0} : ~Word{0} / low_bits(static_cast<unsigned>(wanted / has));
+}
+
 // The slots of which any byte lies in [from, to) of a slab.
 constexpr Word slots_between(std::size_t c, std::size_t from, std::size_t to) {
     const std::size_t first = from / class_size(c);

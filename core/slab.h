@@ -13,8 +13,8 @@ namespace tslab {
 //
 // Beside it stands what makes a slab no thread's home, so that every free into it leaves the fast path, which
 // need not know why: kMarked, that it has objects whose frees are to be noticed; kRetired, that it was left
-// before its epoch closed, having become sparse. What is freed into a retired slab does not go to the stack,
-// to be taken again at once, and so the slab empties.
+// before its epoch closed, having become sparse, or that it has joined slots. What is freed into a retired
+// slab does not go to the stack, to be taken again at once, and so the slab empties.
 using Home = std::uint64_t;
 inline constexpr Home kNowhere = ~Home{0};
 inline constexpr unsigned kHeapBits = 18;
@@ -51,29 +51,42 @@ constexpr std::uint32_t generation_of(State state) { return state >> 2; }
 
 // The slots of a slab that the program has: a byte each, of 0 or 1. A malloc sets one with one instruction
 // and a free tests and clears one with two, where a bit of a word would have to be read, changed and written.
+//
+// A larger slot is made of adjacent ones: all but its first are tails, which have 2. A tail belongs to the
+// slot before it and is live, held or, no tail any more, free with that.
 class LiveSlots {
   public:
     using Flag = Shared<std::uint8_t>;
+    static constexpr std::uint8_t kLive = 1;
+    static constexpr std::uint8_t kTail = 2;
 
     Flag& operator[](unsigned slot) { return flags_[slot]; }
-    bool has(unsigned slot) const { return flags_[slot].get() != 0; }
+    bool has(unsigned slot) const { return flags_[slot].get() == kLive; }
+    bool has_tail(unsigned slot) const { return flags_[slot].get() == kTail; }
 
-    // All of them, a bit for each, read eight at a time.
-    Word get() const {
-        Word slots = 0;
-        for (unsigned i = 0; i < 64; i += 8) slots |= ((eight_from(i) * 0x0102040810204080) >> 56) << i;
-        return slots;
+    // All of them, a bit for each.
+    Word get() const { return gather(0); }
+    Word tails() const { return gather(1); }
+    // Owner, as all below.
+    void make_tails(Word slots) {
+        for (; slots != 0; slots &= slots - 1) flags_[lowest(slots)].set(kTail);
     }
-    // Owner.
     void clear(Word slots) {
         for (unsigned i = 0; slots != 0; i += 8, slots >>= 8) {
             const Word bits = ((slots & 0xff) * kEachByte) & 0x8040201008040201;
             const Word cleared = (bits + 0x7f * kEachByte) >> 7 & kEachByte;
-            if (cleared != 0) set_eight_from(i, eight_from(i) & ~cleared);
+            if (cleared != 0) set_eight_from(i, eight_from(i) & ~((kLive | kTail) * cleared));
         }
     }
 
   private:
+    // That bit of each flag, read eight at a time.
+    Word gather(unsigned bit) const {
+        Word slots = 0;
+        for (unsigned i = 0; i < 64; i += 8)
+            slots |= (((eight_from(i) >> bit & kEachByte) * 0x0102040810204080) >> 56) << i;
+        return slots;
+    }
     static constexpr Word kEachByte = 0x0101010101010101;
     using EightFlags [[gnu::may_alias]] = Word;
     Word eight_from(unsigned slot) const {
@@ -92,17 +105,19 @@ using SlabNumber = std::uint32_t;
 // A slab on a pending stack names the next one, or this where it is the last; 0 means it is on none.
 inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
 
-//   free & live == 0        remote_free ⊆ live        held == slots − popcount(free | live)
-//   room == popcount(free)                            quiet ⊆ resident
+//   free & live == 0        remote_free ⊆ live        held == slots − popcount(free | joined(live))
+//   room == popcount(free)  free & tails == 0         quiet ⊆ resident
+//   a slab with tails is retired
 //
-// Each slot is free, held (on its heap's stack) or live. The equations hold between a heap's operations;
-// while one is under way `free` may lack slots, never have too many.
+// Each slot is free, held (on its heap's stack), live, or a tail of one of these two. The equations hold
+// between a heap's operations; while one is under way `free` may lack slots, never have too many.
 struct alignas(2 * kCacheLine) Slab {
     // What a free asks for, on one cache line but for the last of many slots.
     std::atomic<Home> home{};           // owner; its heap does not change while a slot is live
     std::atomic<Word> remote_free{};    // any: live slots that other threads have freed
     Shared<std::uint8_t> size_class;    // fixed once opened
     std::atomic<std::uint8_t> marks{};  // any: marks that its live slots have, two each at most
+    Shared<std::uint8_t> tails;         // owner: how many there are
     alignas(Word) LiveSlots live;       // owner
 
     Shared<Word> free;                       // owner: slots ready to be taken
@@ -129,6 +144,29 @@ struct alignas(2 * kCacheLine) Slab {
         room.set(static_cast<std::uint8_t>(count));
     }
 
+    // The slots and their tails, which are the bits that a carry from the slot runs through.
+    Word joined(Word slots) const {
+        if (tails.get() == 0) return slots;
+        const Word all = live.tails();
+        return slots | (all & ~(all + (slots << 1 & all)));
+    }
+    // Owner. Free slots become held ones: the heads, each with the tails that follow it.
+    void join(Word heads, Word all) {
+        live.make_tails(all & ~heads);
+        tails.set(static_cast<std::uint8_t>(tails.get() + popcount(all & ~heads)));
+        retire();
+        set_free(free.get() & ~all, room.get() - popcount(all));
+    }
+    // Owner. Slots that were live or held become free, with their tails. Returns how many those are.
+    unsigned take_back(Word slots) {
+        const Word all = joined(slots);
+        const unsigned count = popcount(all);
+        live.clear(all);
+        tails.set(static_cast<std::uint8_t>(tails.get() - popcount(all & ~slots)));
+        set_free(free.get() | all, room.get() + count);
+        return count;
+    }
+
     bool become_current(std::uint32_t now) { return swap_parked(Hold::current, now); }
     bool become_claimed(std::uint32_t now) { return swap_parked(Hold::claimed, now); }
 
@@ -137,9 +175,10 @@ struct alignas(2 * kCacheLine) Slab {
 
     // Owner.
     void retire() { home.store(home.load(std::memory_order_relaxed) | kRetired, std::memory_order_relaxed); }
-    // Owner. Keeps the mark, if there is one.
+    // Owner. Keeps the mark, if there is one; and with tails it stays retired.
     void move_to(Home to, std::memory_order order) {
-        home.store(marks.load(std::memory_order_relaxed) != 0 ? to | kMarked : to, order);
+        const Home marked = marks.load(std::memory_order_relaxed) != 0 ? kMarked : 0;
+        home.store(to | marked | (tails.get() != 0 ? kRetired : 0), order);
     }
     // Other threads take marks away, but only the owner changes the home, when it comes by.
     bool is_marked() const { return (home.load(std::memory_order_relaxed) & kMarked) != 0; }
@@ -154,12 +193,12 @@ struct alignas(2 * kCacheLine) Slab {
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     // Pairs with free_remote: what another thread wrote into its object comes before a purge.
-    Word unused() const { return free.get() | remote_free.load(std::memory_order_acquire); }
+    Word unused() const { return free.get() | joined(remote_free.load(std::memory_order_acquire)); }
     // How many those are, in few steps: exact while nobody frees or takes, and more where the owner has just
     // collected some.
     unsigned unused_count() const {
         const Word handed = remote_free.load(std::memory_order_relaxed);
-        return room.get() + (handed == 0 ? 0 : popcount(handed));
+        return room.get() + (handed == 0 ? 0 : popcount(joined(handed)));
     }
 
   private:
@@ -176,7 +215,11 @@ static_assert(sizeof(Slab) == 2 * kCacheLine, "two slabs of different owners nev
 
 inline bool Slab::is_valid() const {
     const Word all = class_mask(size_class.get());
-    return owner_words_agree() && (remote_free.load(std::memory_order_relaxed) & ~live.get()) == 0 &&
+    const Word tail = live.tails();
+    const bool joins_agree = tails.get() == popcount(tail) && (free.get() & tail) == 0 &&
+                             (tail == 0 || (home.load(std::memory_order_relaxed) & kRetired) != 0);
+    return owner_words_agree() && joins_agree &&
+           (remote_free.load(std::memory_order_relaxed) & ~live.get()) == 0 &&
            ((free.get() | live.get()) & ~all) == 0 && (quiet.get() & ~resident.get()) == 0;
 }
 

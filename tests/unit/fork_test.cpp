@@ -87,7 +87,9 @@ void expect_well(pid_t child) {
 // Whether this thread's heap is whole and sweeps go on.
 bool goes_on() {
     const auto sweeps = reclaim.sweeps();
-    for (int i = 0; i < 2000 && reclaim.sweeps() == sweeps; i++) reclaim.tick(kLeastPassBytes, 0);
+    // One pass in so many is a sweep, at worst.
+    for (unsigned i = 0; i < 32 * kMostPatience && reclaim.sweeps() == sweeps; i++)
+        reclaim.tick(kLeastPassBytes, 0);
     return own_heap().is_valid() && reclaim.sweeps() != sweeps;
 }
 

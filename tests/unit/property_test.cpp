@@ -16,14 +16,18 @@ struct Object {
     std::size_t bytes;
     unsigned char content;
 
+    // Mostly our range, sometimes the opt-in classes; sizes that repeat, so that classes fill.
     static Object make(std::mt19937_64& random) {
-        // Mostly our range, sometimes the opt-in classes; sizes that repeat, so that classes fill.
-        const std::size_t bytes = random() % 8 == 0 ? 1 + random() % 63 : 64 + random() % 705;
+        return make(random, random() % 8 == 0 ? 1 + random() % 63 : 64 + random() % 705);
+    }
+    static Object make(std::mt19937_64& random, std::size_t bytes) {
         const auto content = static_cast<unsigned char>(random());
         auto* const at = static_cast<unsigned char*>(get(bytes));
         REQUIRE(at != nullptr);
-        REQUIRE(reinterpret_cast<std::uintptr_t>(at) % 16 == 0);
+        const std::size_t size = class_size(class_of(bytes));
+        REQUIRE(reinterpret_cast<std::uintptr_t>(at) % (size & (0 - size)) == 0);
         REQUIRE(usable_bytes(at) >= bytes);
+        REQUIRE(usable_bytes(at) * 8 <= size * 9);
         std::memset(at, content, bytes);
         return {at, bytes, content};
     }
@@ -53,17 +57,22 @@ void check_residency() {
     REQUIRE(resident_by_figure() >= occupied_bytes());
 }
 
-// One thread: grows, shrinks and churns in phases.
-void run_alone(std::uint64_t operations) {
+// One thread: grows, shrinks and churns in phases. Where sizes shift, each phase has some of its own.
+void run_alone(std::uint64_t operations, bool sizes_shift = false) {
     std::mt19937_64 random(seed());
     std::map<unsigned char*, Object> model;
     std::vector<Object> objects;
     std::size_t target = 1000;
+    std::size_t least = 64;
     for (std::uint64_t i = 0; i < operations; i++) {
-        if (i % 4096 == 0) target = random() % 20000;
+        if (i % 4096 == 0) {
+            target = random() % 20000;
+            least = 64 + random() % 605;
+        }
         const bool grows = objects.size() < target ? random() % 4 != 0 : random() % 4 == 0;
         if (grows || objects.empty()) {
-            const Object made = Object::make(random);
+            const Object made =
+                sizes_shift ? Object::make(random, least + random() % 100) : Object::make(random);
             const auto above = model.lower_bound(made.at);
             REQUIRE((above == model.end() || made.at + made.bytes <= above->first));
             REQUIRE((above == model.begin() ||
@@ -161,6 +170,14 @@ void run_together(unsigned thread_count, std::uint64_t operations) {
 TEST_CASE("random operations of one thread", "[property]") {
     start_core();
     run_alone(200000);
+}
+
+TEST_CASE("random operations of one thread whose sizes shift", "[property]") {
+    start_core();
+    options.budget = {0};
+    const auto before = figure(Figure::joined);
+    run_alone(200000, true);
+    CHECK(figure(Figure::joined) > before + 1000);
 }
 
 TEST_CASE("random operations of threads that free each other's objects", "[property]") {

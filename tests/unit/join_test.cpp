@@ -1,0 +1,279 @@
+// Larger slots made of adjacent free ones.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/domain.h"
+#include "residency.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+// Slots of this size, of closed slabs: of each eight adjacent ones five stay, and the first three of them are
+// free. There is more free memory than the budget.
+std::vector<void*> leave_threes_free(std::size_t count, std::size_t bytes) {
+    options.budget = {0};
+    options.epoch_bytes = kTiB;
+    std::vector<void*> kept;
+    auto slots = get_many(count, bytes);
+    epochs.advance();
+    own_heap().renew();
+    for (void* slot : slots) {
+        if (region.locate(slot).slot % 8 < 3) {
+            put(slot);
+        } else {
+            kept.push_back(slot);
+        }
+    }
+    for (const auto end = reclaim.sweeps() + 2; reclaim.sweeps() < end;)
+        reclaim.tick(std::size_t{4} << 20, 0);
+    REQUIRE(reclaim.is_over_budget(class_of(bytes)));
+    return kept;
+}
+
+bool is_joined(const void* slot, std::size_t of_bytes) {
+    return region.locate(slot).size_class == class_of(of_bytes);
+}
+
+// Allocates as long as slots of that size are joined.
+std::vector<void*> get_joined(std::size_t bytes, std::size_t of_bytes) {
+    std::vector<void*> joined;
+    for (;;) {
+        void* const slot = get(bytes);
+        REQUIRE(slot != nullptr);
+        if (!is_joined(slot, of_bytes)) {
+            put(slot);
+            return joined;
+        }
+        joined.push_back(slot);
+        std::memset(slot, 0xa5, bytes);
+    }
+}
+
+bool all_hold(const std::vector<void*>& slots, std::size_t bytes, int content) {
+    return std::all_of(slots.begin(), slots.end(), [&](const void* slot) {
+        const auto* const at = static_cast<const unsigned char*>(slot);
+        return std::all_of(at, at + bytes, [&](unsigned char byte) { return byte == content; });
+    });
+}
+
+void expect_valid_slabs() {
+    CHECK(own_heap().is_valid());
+    for (unsigned c = 0; c < kClasses; c++) {
+        for (std::uint32_t i = 0; i < region.opened(c); i++) REQUIRE(region.slab_at(c, i).is_valid());
+    }
+}
+
+}  // namespace
+
+TEST_CASE("which slots can be joined follows from the sizes", "[join]") {
+    for (unsigned c = 0; c < kClasses; c++) {
+        for (unsigned s = 0; s < kClasses; s++) {
+            const std::size_t joined = slots_to_join(s, c) * class_size(s);
+            REQUIRE((joinable_classes.of[c] >> s & 1) == (joined != 0));
+            if (joined == 0) continue;
+            REQUIRE(joined >= class_size(c));
+            REQUIRE(joined * 8 <= class_size(c) * 9);
+            const std::size_t alignment = class_size(c) & (0 - class_size(c));
+            for (unsigned slot = 0; slot < class_slots(s); slot++) {
+                const bool aligned = slot * class_size(s) % alignment == 0;
+                REQUIRE((slots_aligned_for(s, c) >> slot & 1) == aligned);
+            }
+        }
+    }
+    CHECK(slots_to_join(class_of(128), class_of(256)) == 2);
+    CHECK(slots_to_join(class_of(112), class_of(320)) == 3);
+    CHECK(slots_to_join(class_of(64), class_of(768)) == 0);
+    CHECK(slots_to_join(class_of(256), class_of(256)) == 0);
+}
+
+TEST_CASE("tails belong to the slot before them, and come free with it", "[join]") {
+    static Slab slab{};
+    slab.size_class.set(class_of(64));
+    slab.set_free(~Word{0}, 64);
+    slab.join(0x8000000000000011, 0xe0000000000000f7 & ~Word{0x6000000000000000});
+    slab.live[0].set(1);
+    slab.live[4].set(1);
+    slab.live[63].set(1);
+    CHECK(slab.is_valid());
+    CHECK(slab.tails.get() == 5);
+    CHECK(slab.joined(1) == 0x7);
+    CHECK(slab.joined(0x11) == 0xf7);
+    CHECK(slab.joined(bit(63)) == bit(63));
+    CHECK(slab.take_back(0x10) == 4);
+    CHECK(slab.is_valid());
+    CHECK(slab.joined(1) == 0x7);
+    CHECK(slab.take_back(1 | bit(63)) == 4);
+    CHECK(slab.is_valid());
+    CHECK(slab.free.get() == ~Word{0});
+    CHECK(slab.tails.get() == 0);
+}
+
+TEST_CASE("what one size does not need any more serves a larger one", "[join]") {
+    start_core();
+    auto small = leave_threes_free(4096, 112);
+    const auto before = figure(Figure::joined);
+    const std::size_t resident = resident_by_figure();
+    auto large = get_joined(320, 112);
+    CHECK(large.size() >= 400);
+    CHECK(figure(Figure::joined) - before >= large.size());
+    // What is new is what the last one, which was not joined, brought.
+    CHECK(resident_by_figure() <= resident + region.block_bytes(class_of(320)));
+    for (const void* slot : large) {
+        REQUIRE(usable_bytes(slot) == 336);
+        REQUIRE(reinterpret_cast<std::uintptr_t>(slot) % 64 == 0);
+    }
+    CHECK(all_hold(small, 112, 0x5a));
+    expect_valid_slabs();
+    // They come apart when they are freed, in any order and together with those between.
+    std::reverse(large.begin(), large.end());
+    large.insert(large.end(), small.begin(), small.end());
+    put_all(large);
+    expect_valid_slabs();
+    CHECK(live_slots() == 0);
+    own_heap().abandon();
+    trim();
+    CHECK(resident_by_kernel() == 0);
+}
+
+TEST_CASE("slots are joined only where more is free than the budget, and in no domain", "[join]") {
+    start_core();
+    auto small = leave_threes_free(4096, 112);
+    DomainHandle domain{};
+    REQUIRE(domains.create(own_heap(), domain) == Refusal::none);
+    REQUIRE(domains.enter(own_heap(), domain) == Refusal::none);
+    CHECK(get_joined(320, 112).empty());
+    REQUIRE(domains.exit(own_heap(), domain) == Refusal::none);
+    REQUIRE(domains.destroy(own_heap(), domain) == Refusal::none);
+    options.budget = {100};
+    for (const auto end = reclaim.sweeps() + 2; reclaim.sweeps() < end;)
+        reclaim.tick(std::size_t{4} << 20, 0);
+    CHECK(get_joined(320, 112).empty());
+    put_all(small);
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("misuse of joined slots is noticed as that of others", "[join]") {
+    start_core();
+    options.on_misuse = OnMisuse::ignore;
+    auto small = leave_threes_free(1024, 112);
+    auto large = get_joined(320, 112);
+    REQUIRE(large.size() >= 3);
+    const auto double_frees = figure(Figure::double_frees);
+    const auto invalid_frees = figure(Figure::invalid_frees);
+    // The second slot is part of the first.
+    put(static_cast<std::byte*>(large[0]) + 112);
+    CHECK(figure(Figure::invalid_frees) == invalid_frees + 1);
+    CHECK(usable_bytes(static_cast<std::byte*>(large[0]) + 112) == 0);
+    put(large[0]);
+    put(large[0]);
+    CHECK(figure(Figure::double_frees) == double_frees + 1);
+    put(static_cast<std::byte*>(large[0]) + 112);
+    CHECK(figure(Figure::double_frees) == double_frees + 2);
+    elsewhere([&] {
+        put(large[1]);
+        put(large[1]);
+        put(static_cast<std::byte*>(large[1]) + 224);
+    });
+    put(large[1]);
+    CHECK(figure(Figure::double_frees) == double_frees + 4);
+    CHECK(figure(Figure::invalid_frees) == invalid_frees + 2);
+    large.erase(large.begin(), large.begin() + 2);
+    CHECK(all_hold(large, 320, 0xa5));
+    collect(1000);
+    expect_valid_slabs();
+    put_all(large);
+    put_all(small);
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("pages of joined slots go back although their owner does not come by", "[join]") {
+    start_core();
+    own_heap().abandon();
+    trim();
+    const std::size_t before = resident_by_kernel();
+    std::vector<void*> slots;
+    elsewhere([&] {
+        slots = leave_threes_free(4096, 112);
+        const auto large = get_joined(320, 112);
+        REQUIRE(large.size() >= 400);
+        slots.insert(slots.end(), large.begin(), large.end());
+    });
+    put_all(slots);
+    trim();
+    CHECK(resident_by_kernel() == before);
+    elsewhere([] { collect(100000); });
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("an ending thread takes joined slots apart that it has not handed out", "[join]") {
+    start_core();
+    std::vector<void*> small;
+    void* large = nullptr;
+    elsewhere([&] {
+        small = leave_threes_free(1024, 112);
+        large = get(320);
+        REQUIRE(is_joined(large, 112));
+        REQUIRE(own_heap().bin(class_of(320)).held() != 0);
+        std::memset(large, 0xa5, 320);
+    });
+    Slab& slab = slab_of(large);
+    CHECK(slab.tails.get() == 2);
+    CHECK(slab.is_valid());
+    CHECK(all_hold({large}, 320, 0xa5));
+    put(large);
+    put_all(small);
+    elsewhere([] { collect(100000); });
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("figures count joined slots as one object and as many bytes as they have", "[join]") {
+    start_core();
+    auto small = leave_threes_free(1024, 112);
+    const EpochUse before = epochs.use(epoch_of(slab_of(small[0]).home.load()));
+    auto large = get_joined(320, 112);
+    REQUIRE(!large.empty());
+    const EpochUse after = epochs.use(epoch_of(slab_of(small[0]).home.load()));
+    CHECK(after.live_objects == before.live_objects + large.size());
+    CHECK(after.live_bytes == before.live_bytes + large.size() * 336);
+    put_all(large);
+    put_all(small);
+}
+
+TEST_CASE("a forked child takes over the joined slots of a thread that it does not have", "[fork]") {
+    start_core();
+    own_heap();
+    std::vector<void*> small, large;
+    std::atomic<bool> ready{}, done{};
+    std::thread other([&] {
+        small = leave_threes_free(1024, 112);
+        for (int i = 0; i < 3; i++) large.push_back(get(320));
+        for (void* slot : large) std::memset(slot, 0xa5, 320);
+        ready = is_joined(large[0], 112) && own_heap().bin(class_of(320)).held() != 0;
+        while (!done) std::this_thread::yield();
+        put_all(large);
+        put_all(small);
+    });
+    while (!ready) std::this_thread::yield();
+    const pid_t child = fork();
+    if (child == 0) {
+        auto more = get_many(20000, 112);
+        expect_valid_slabs();
+        const Slab& slab = slab_of(large[0]);
+        bool well = heap_of(slab.home.load()) == own_heap().number() && all_hold(large, 320, 0xa5);
+        well = well && slab.tails.get() == popcount(slab.joined(slab.live.get()) & ~slab.live.get());
+        put_all(large);
+        put_all(more);
+        put_all(small);
+        expect_valid_slabs();
+        _exit(well && slab.tails.get() == 0 ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(status == 0);
+    done = true;
+    other.join();
+}
