@@ -76,8 +76,8 @@ bool still_owns(const void* pointer);
 TSLAB_HOT std::size_t usable_bytes(const void* pointer) {
     const Place place = region.locate(pointer);
     if (!place.is_live()) return 0;
-    const std::size_t bytes = class_size(place.size_class);
-    return place.slab->tails.get() == 0 ? bytes : bytes * popcount(place.slab->joined(place.mask()));
+    const std::size_t c = place.size_class;
+    return class_size(place.slab->tails.get() == 0 ? c : place.slab->live.class_at(place.slot, c));
 }
 // still_owns(pointer), of which usable_bytes gave 0: no realloc may have it.
 TSLAB_COLD void report_resize(const void* pointer);

@@ -145,7 +145,7 @@ bool Heap::refill_from_closed(Bins& bins, std::size_t c) {
             if (ready == 0) {
                 unlist(bin, slab);  // it waits for its next free
             } else if (make_current(bin, slab, c)) {
-                join(bins, slab, c);
+                bring_in(bins, slab, c);
                 take_batch(bin, c, ready);
                 return true;
             }
@@ -215,9 +215,9 @@ bool Heap::make_current(Bin& bin, Slab& slab, std::size_t c) {
     return true;
 }
 
-// A closed slab's block joins the open epoch: what it still holds is packed among young objects, not pinned
-// by them.
-void Heap::join(Bins& bins, Slab& slab, std::size_t c) {
+// A closed slab's block comes to the open epoch: what it still holds is packed among young objects, not
+// pinned by them.
+void Heap::bring_in(Bins& bins, Slab& slab, std::size_t c) {
     Slab& first = region.first_of_block(slab);
     const unsigned count = region.slabs_per_block(c);
     const std::uint32_t epoch = epoch_of(slab.home.load(std::memory_order_relaxed));
@@ -284,6 +284,7 @@ void Heap::free_remote(Held held, Heap* own) {
     const std::size_t c = slab.size_class.get();
     const Word mask = held.mask();
     if (held.live->get() != LiveSlots::kLive) return report_misuse(Misuse::double_free, c, held.slot);
+    const unsigned count = slab.tails.get() == 0 ? 1 : popcount(slab.joined(mask));
     step(Step::free_remote_tested);
     // Sequentially consistent, as the read of the owner in enqueue_remote: pairs with settle_in. Its release
     // pairs with fold and with unused: this thread has done with the object.
@@ -292,10 +293,12 @@ void Heap::free_remote(Held held, Heap* own) {
     step(Step::free_remote_set);
     if (before == 0) enqueue_remote(slab);
     if (own == nullptr) {  // nowhere to count: the slab says when
-        if (popcount(before | mask) % 16 == 0) reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
+        if (popcount(before | mask) % (16 / count) == 0)
+            reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
         return;
     }
-    if (++own->frees_elsewhere_ % 16 != 0) return;
+    own->frees_elsewhere_ += count;
+    if (own->frees_elsewhere_ % 16 >= count) return;  // not past a multiple of it
     own->clock(16 * class_size(c), region.number(slab));
     own->judge_call(c);
 }

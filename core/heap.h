@@ -244,7 +244,7 @@ class alignas(kCacheLine) Heap {
     bool refill_from_new(Bins& bins, std::size_t c);
     void take_batch(Bin& bin, std::size_t c, Word pick);
     bool make_current(Bin& bin, Slab& slab, std::size_t c);
-    void join(Bins& bins, Slab& slab, std::size_t c);
+    void bring_in(Bins& bins, Slab& slab, std::size_t c);
     void open_block(Bins& bins, Slab& first, std::size_t c);
     void close_current(Bin& bin, std::size_t c);
     bool relist(std::size_t c);

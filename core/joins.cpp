@@ -15,7 +15,7 @@ bool Heap::refill_by_joining(std::size_t c) {
     while (classes != 0 && tries < kJoinTries) {
         const unsigned s = log2_floor(classes);
         classes &= ~(std::uint32_t{1} << s);
-        for (unsigned i = 0; i < kJoinTriesEach; i++, tries++) {
+        for (unsigned i = 0; i < kJoinTriesEach && tries < kJoinTries; i++, tries++) {
             Slab* const slab = next_to_join(s);
             if (slab == nullptr) break;
             BoundedCall::did(Work::slab_visit);
@@ -30,8 +30,8 @@ Slab* Heap::next_to_join(std::size_t s) {
     const SlabNumber(&first)[kLists] = own_[s].first;
     SlabNumber& next = joining_[s];
     const auto is_closed = [&](const Slab& slab) {
-        return slab.listed > 1 && slab.size_class.get() == s &&
-               heap_of(slab.home.load(std::memory_order_relaxed)) == number_;
+        return heap_of(slab.home.load(std::memory_order_relaxed)) == number_ && slab.size_class.get() == s &&
+               slab.listed > 1;
     };
     if (next == 0 || !is_closed(region.slab(next))) {  // it has changed since
         next = 0;
@@ -63,7 +63,10 @@ bool Heap::join_in(Slab& slab, std::size_t s, std::size_t c) {
         starts &= ~low_bits(at + length);
     }
     own_[c].put_above(region.slots_of(slab), class_size(s), slab, heads, count);
-    if (count != 0) slab.join(heads, all);
+    if (count != 0) {
+        slab.join(heads, all, c);
+        bring_in(own_, slab, s);
+    }
     step(Step::take_free);
     first.park(region.generation());
     if (ready == 0 || slab.room.get() == 0) {

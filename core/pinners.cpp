@@ -23,10 +23,12 @@ Page look_at(const Slab& first, std::size_t c, unsigned number) {
     const std::size_t from = slabs > 1 ? 0 : number * region.page_bytes();
     const std::size_t to = slabs > 1 ? class_span(c) : from + region.page_bytes();
     for (unsigned i = 0; i < slabs; i++) {
-        for (Word left = (&first)[i].live_slots() & region.slots_on(c, 1u << number); left != 0;
-             left &= left - 1) {
+        const Word on_page = region.slots_on(c, 1u << number);
+        for (Word left = (&first)[i].live_slots(); left != 0; left &= left - 1) {
+            const Word slots = (&first)[i].joined(bit(lowest(left)));
+            if ((slots & on_page) == 0) continue;
             const std::size_t start = lowest(left) * class_size(c);
-            const std::size_t end = start + popcount((&first)[i].joined(bit(lowest(left)))) * class_size(c);
+            const std::size_t end = start + popcount(slots) * class_size(c);
             page.objects++;
             page.bytes += (end < to ? end : to) - (start > from ? start : from);
         }

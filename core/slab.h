@@ -52,30 +52,36 @@ constexpr std::uint32_t generation_of(State state) { return state >> 2; }
 // The slots of a slab that the program has: a byte each, of 0 or 1. A malloc sets one with one instruction
 // and a free tests and clears one with two, where a bit of a word would have to be read, changed and written.
 //
-// A larger slot is made of adjacent ones: all but its first are tails, which have 2. A tail belongs to the
-// slot before it and is live, held or, no tail any more, free with that.
+// Adjacent slots can be joined to one of a larger class: all but the first are tails then, which have 2 and
+// the class. A tail belongs to the slot before it and is live, held or, no tail any more, free with that.
 class LiveSlots {
   public:
     using Flag = Shared<std::uint8_t>;
     static constexpr std::uint8_t kLive = 1;
-    static constexpr std::uint8_t kTail = 2;
+    static constexpr unsigned kTail = 2;
+    static constexpr unsigned kClassShift = 2;
 
     Flag& operator[](unsigned slot) { return flags_[slot]; }
     bool has(unsigned slot) const { return flags_[slot].get() == kLive; }
-    bool has_tail(unsigned slot) const { return flags_[slot].get() == kTail; }
+    bool has_tail(unsigned slot) const { return (flags_[slot].get() & kTail) != 0; }
+    // Of a slab of class c: the slot's, or the one that it was joined for.
+    std::size_t class_at(unsigned slot, std::size_t c) const {
+        return slot < 63 && has_tail(slot + 1) ? std::size_t{flags_[slot + 1].get()} >> kClassShift : c;
+    }
 
     // All of them, a bit for each.
     Word get() const { return gather(0); }
     Word tails() const { return gather(1); }
     // Owner, as all below.
-    void make_tails(Word slots) {
-        for (; slots != 0; slots &= slots - 1) flags_[lowest(slots)].set(kTail);
+    void make_tails(Word slots, std::size_t c) {
+        const auto tail = static_cast<std::uint8_t>(c << kClassShift | kTail);
+        for (; slots != 0; slots &= slots - 1) flags_[lowest(slots)].set(tail);
     }
     void clear(Word slots) {
         for (unsigned i = 0; slots != 0; i += 8, slots >>= 8) {
             const Word bits = ((slots & 0xff) * kEachByte) & 0x8040201008040201;
             const Word cleared = (bits + 0x7f * kEachByte) >> 7 & kEachByte;
-            if (cleared != 0) set_eight_from(i, eight_from(i) & ~((kLive | kTail) * cleared));
+            if (cleared != 0) set_eight_from(i, eight_from(i) & ~(0xff * cleared));
         }
     }
 
@@ -150,9 +156,9 @@ struct alignas(2 * kCacheLine) Slab {
         const Word all = live.tails();
         return slots | (all & ~(all + (slots << 1 & all)));
     }
-    // Owner. Free slots become held ones: the heads, each with the tails that follow it.
-    void join(Word heads, Word all) {
-        live.make_tails(all & ~heads);
+    // Owner. Free slots become held ones of class c: the heads, each with the tails that follow it.
+    void join(Word heads, Word all, std::size_t c) {
+        live.make_tails(all & ~heads, c);
         tails.set(static_cast<std::uint8_t>(tails.get() + popcount(all & ~heads)));
         retire();
         set_free(free.get() & ~all, room.get() - popcount(all));
@@ -193,15 +199,17 @@ struct alignas(2 * kCacheLine) Slab {
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
     // Pairs with free_remote: what another thread wrote into its object comes before a purge.
-    Word unused() const { return free.get() | joined(remote_free.load(std::memory_order_acquire)); }
+    Word unused() const { return free.get() | handed_over(remote_free.load(std::memory_order_acquire)); }
     // How many those are, in few steps: exact while nobody frees or takes, and more where the owner has just
     // collected some.
     unsigned unused_count() const {
         const Word handed = remote_free.load(std::memory_order_relaxed);
-        return room.get() + (handed == 0 ? 0 : popcount(joined(handed)));
+        return room.get() + (handed == 0 ? 0 : popcount(handed_over(handed)));
     }
 
   private:
+    // What other threads have freed, with its tails. One that was freed twice at once may be a tail by now.
+    Word handed_over(Word freed) const { return tails.get() == 0 ? freed : joined(freed & live.get()); }
     bool swap_parked(Hold hold, std::uint32_t now) {
         State seen = state.load(std::memory_order_relaxed);
         const bool void_claim = hold_of(seen) == Hold::claimed && generation_of(seen) != now;

@@ -219,8 +219,6 @@ TSLAB_HOT bool stays(size_t old_bytes, size_t bytes) {
         free_any(pointer);
         return nullptr;
     }
-    // Slots that were joined are up to an eighth larger than others.
-    if (serves(bytes) && bytes <= old_bytes && old_bytes * 8 <= slot_bytes(bytes) * 9) return pointer;
     void* const moved = allocate_any(bytes, onward);
     if (moved == nullptr) return bytes <= old_bytes ? pointer : nullptr;
     memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);

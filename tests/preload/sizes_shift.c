@@ -28,7 +28,7 @@ static void* make_some_way(size_t n, size_t i) {
     }
     CHECK(p != NULL && !is_next(p));
     CHECK(malloc_usable_size(p) >= n && malloc_usable_size(p) <= n + n / 8);
-    if (i % 4 == 1) CHECK(all_bytes(p, n, 0));
+    if (i % 4 == 1) CHECK(all_bytes(p, malloc_usable_size(p), 0));
     if (i % 4 == 2) CHECK(is_aligned(p, n & (0 - n)));
     if (i % 4 == 3) CHECK(holds(p, n / 2, i));
     fill(p, malloc_usable_size(p), i);

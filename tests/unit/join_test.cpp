@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/domain.h"
+#include "core/pinners.h"
 #include "residency.h"
 
 using namespace tslab;
@@ -12,10 +13,21 @@ using namespace tslab::test;
 
 namespace {
 
+// Until every class has been added up.
+void add_up() {
+    for (const auto end = reclaim.sweeps() + 2; reclaim.sweeps() < end;)
+        reclaim.tick(std::size_t{4} << 20, 0);
+}
+
+void exceed_budget(std::size_t bytes) {
+    options.budget = {0};
+    add_up();
+    REQUIRE(reclaim.is_over_budget(class_of(bytes)));
+}
+
 // Slots of this size, of closed slabs: of each eight adjacent ones five stay, and the first three of them are
 // free. There is more free memory than the budget.
 std::vector<void*> leave_threes_free(std::size_t count, std::size_t bytes) {
-    options.budget = {0};
     options.epoch_bytes = kTiB;
     std::vector<void*> kept;
     auto slots = get_many(count, bytes);
@@ -28,9 +40,7 @@ std::vector<void*> leave_threes_free(std::size_t count, std::size_t bytes) {
             kept.push_back(slot);
         }
     }
-    for (const auto end = reclaim.sweeps() + 2; reclaim.sweeps() < end;)
-        reclaim.tick(std::size_t{4} << 20, 0);
-    REQUIRE(reclaim.is_over_budget(class_of(bytes)));
+    exceed_budget(bytes);
     return kept;
 }
 
@@ -94,7 +104,7 @@ TEST_CASE("tails belong to the slot before them, and come free with it", "[join]
     static Slab slab{};
     slab.size_class.set(class_of(64));
     slab.set_free(~Word{0}, 64);
-    slab.join(0x8000000000000011, 0xe0000000000000f7 & ~Word{0x6000000000000000});
+    slab.join(0x8000000000000011, 0x80000000000000f7, class_of(256));
     slab.live[0].set(1);
     slab.live[4].set(1);
     slab.live[63].set(1);
@@ -102,6 +112,8 @@ TEST_CASE("tails belong to the slot before them, and come free with it", "[join]
     CHECK(slab.tails.get() == 5);
     CHECK(slab.joined(1) == 0x7);
     CHECK(slab.joined(0x11) == 0xf7);
+    CHECK(slab.live.class_at(4, 3) == class_of(256));
+    CHECK(slab.live.class_at(63, 3) == 3);
     CHECK(slab.joined(bit(63)) == bit(63));
     CHECK(slab.take_back(0x10) == 4);
     CHECK(slab.is_valid());
@@ -123,7 +135,7 @@ TEST_CASE("what one size does not need any more serves a larger one", "[join]") 
     // What is new is what the last one, which was not joined, brought.
     CHECK(resident_by_figure() <= resident + region.block_bytes(class_of(320)));
     for (const void* slot : large) {
-        REQUIRE(usable_bytes(slot) == 336);
+        REQUIRE(usable_bytes(slot) == 320);
         REQUIRE(reinterpret_cast<std::uintptr_t>(slot) % 64 == 0);
     }
     CHECK(all_hold(small, 112, 0x5a));
@@ -149,8 +161,7 @@ TEST_CASE("slots are joined only where more is free than the budget, and in no d
     REQUIRE(domains.exit(own_heap(), domain) == Refusal::none);
     REQUIRE(domains.destroy(own_heap(), domain) == Refusal::none);
     options.budget = {100};
-    for (const auto end = reclaim.sweeps() + 2; reclaim.sweeps() < end;)
-        reclaim.tick(std::size_t{4} << 20, 0);
+    add_up();
     CHECK(get_joined(320, 112).empty());
     put_all(small);
     CHECK(live_slots() == 0);
@@ -233,14 +244,100 @@ TEST_CASE("an ending thread takes joined slots apart that it has not handed out"
 TEST_CASE("figures count joined slots as one object and as many bytes as they have", "[join]") {
     start_core();
     auto small = leave_threes_free(1024, 112);
-    const EpochUse before = epochs.use(epoch_of(slab_of(small[0]).home.load()));
     auto large = get_joined(320, 112);
     REQUIRE(!large.empty());
-    const EpochUse after = epochs.use(epoch_of(slab_of(small[0]).home.load()));
-    CHECK(after.live_objects == before.live_objects + large.size());
-    CHECK(after.live_bytes == before.live_bytes + large.size() * 336);
+    const auto in_epoch = [](const void* slot) {
+        return epoch_of(slab_of(slot).home.load()) == epochs.current();
+    };
+    const auto in_all = [&](const std::vector<void*>& slots) {
+        return static_cast<std::size_t>(std::count_if(slots.begin(), slots.end(), in_epoch));
+    };
+    REQUIRE(in_all(large) == large.size());
+    const EpochUse use = epochs.use(epochs.current());
+    CHECK(use.live_objects == large.size() + in_all(small));
+    CHECK(use.live_bytes == large.size() * 336 + in_all(small) * 112);
     put_all(large);
     put_all(small);
+}
+
+TEST_CASE("an ended domain's epoch gets no objects of the process by joining", "[join]") {
+    start_core();
+    DomainHandle domain{};
+    REQUIRE(domains.create(own_heap(), domain) == Refusal::none);
+    REQUIRE(domains.enter(own_heap(), domain) == Refusal::none);
+    const auto epoch = domains.epoch(domain);
+    auto slots = get_many(4096, 112);
+    REQUIRE(domains.exit(own_heap(), domain) == Refusal::none);
+    REQUIRE(domains.destroy(own_heap(), domain) == Refusal::none);
+    for (void*& slot : slots) {
+        if (region.locate(slot).slot % 8 >= 3) continue;
+        put(slot);
+        slot = nullptr;
+    }
+    slots.erase(std::remove(slots.begin(), slots.end(), nullptr), slots.end());
+    epochs.advance();
+    own_heap().renew();
+    exceed_budget(112);
+    const auto before = epochs.use(epoch).live_objects;
+    auto large = get_joined(320, 112);
+    REQUIRE(large.size() >= 400);
+    CHECK(epochs.use(epoch).live_objects < before);
+    put_all(slots);
+    CHECK(epochs.use(epoch).live_objects == 0);
+    put_all(large);
+}
+
+TEST_CASE("what a thread without a heap frees of joined slots is clocked as all else", "[join]") {
+    start_core();
+    auto small = leave_threes_free(16384, 112);
+    auto large = get_joined(320, 112);
+    REQUIRE(large.size() >= 1600);
+    options.epoch_bytes = 64 << 10;
+    const auto before = epochs.current();
+    elsewhere([&] {
+        for (void* slot : large) put(slot);
+        REQUIRE(this_thread.heap == nullptr);
+    });
+    const std::size_t freed = large.size() * 336;
+    CHECK((epochs.current() - before) * options.epoch_bytes > freed / 4);
+    options.epoch_bytes = kTiB;
+    put_all(small);
+    collect(100000);
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a joined object pins each page that a slot of it lies on", "[join]") {
+    start_core();
+    if (region.page_bytes() != 4096) return;
+    REQUIRE(samples.start(4096));
+    options.epoch_bytes = kTiB;
+    // Slots 31 and 32 of a slab lie on either side of a page's border.
+    auto slots = get_many(4096, 128);
+    epochs.advance();
+    own_heap().renew();
+    std::vector<void*> kept;
+    for (void* slot : slots) {
+        const unsigned number = region.locate(slot).slot;
+        if (number < 31 || number > 33) {
+            kept.push_back(slot);
+        } else {
+            put(slot);
+        }
+    }
+    exceed_budget(128);
+    auto large = get_joined(384, 128);
+    REQUIRE(large.size() >= 40);
+    put_all(kept);
+    const std::uintptr_t frames[] = {0xbad000};
+    for (void* slot : large) REQUIRE(samples.add({slot, 384, epochs.current(), 0}, frames, 1));
+    epochs.advance();
+    own_heap().renew();
+    Pinners pinners;
+    REQUIRE(pinners.gather());
+    const Pinner site = pinners.of(static_cast<unsigned>(pinners.after(-1)));
+    CHECK(site.alone_bytes == Approx(site.objects * 8192));
+    CHECK(site.pinned_bytes == Approx(site.objects * (8192 - 384)));
+    put_all(large);
 }
 
 TEST_CASE("a forked child takes over the joined slots of a thread that it does not have", "[fork]") {

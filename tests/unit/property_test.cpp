@@ -26,8 +26,7 @@ struct Object {
         REQUIRE(at != nullptr);
         const std::size_t size = class_size(class_of(bytes));
         REQUIRE(reinterpret_cast<std::uintptr_t>(at) % (size & (0 - size)) == 0);
-        REQUIRE(usable_bytes(at) >= bytes);
-        REQUIRE(usable_bytes(at) * 8 <= size * 9);
+        REQUIRE(usable_bytes(at) == size);
         std::memset(at, content, bytes);
         return {at, bytes, content};
     }
