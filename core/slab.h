@@ -192,7 +192,6 @@ struct alignas(2 * kCacheLine) Slab {
 
     // Slots the program has, less those that other threads have freed.
     Word live_slots() const { return live.get() & ~remote_free.load(std::memory_order_relaxed); }
-    unsigned live_objects() const { return popcount(live_slots()); }
     bool is_live(unsigned slot) const {
         return live.has(slot) && (remote_free.load(std::memory_order_relaxed) >> slot & 1) == 0;
     }

@@ -9,12 +9,6 @@ namespace {
 
 std::uint32_t epoch_of_slot(const void* slot) { return epoch_of(slab_of(slot).home.load()); }
 
-// Until every class has been added up from here on: the pass that is under way is past some.
-void pass_once() {
-    const auto sweeps = reclaim.sweeps();
-    while (reclaim.sweeps() < sweeps + 2) reclaim.tick(std::size_t{4} << 20, 0);
-}
-
 }  // namespace
 
 TEST_CASE("what is allocated after an epoch's end shares no slab with what was before", "[epoch]") {

@@ -45,12 +45,6 @@ struct Object {
     }
 };
 
-void check_slabs() {
-    for (unsigned c = 0; c < kClasses; c++) {
-        for (std::uint32_t i = 0; i < region.opened(c); i++) REQUIRE(region.slab_at(c, i).is_valid());
-    }
-}
-
 void check_residency() {
     REQUIRE(resident_by_kernel() <= resident_by_figure());
     REQUIRE(resident_by_figure() >= occupied_bytes());

@@ -106,6 +106,18 @@ inline std::size_t live_slots() {
     return total;
 }
 
+inline void check_slabs() {
+    for (unsigned c = 0; c < kClasses; c++) {
+        for (std::uint32_t i = 0; i < region.opened(c); i++) REQUIRE(region.slab_at(c, i).is_valid());
+    }
+}
+
+// Until every class has been added up from here on: the pass that is under way is past some.
+inline void pass_once() {
+    const auto sweeps = reclaim.sweeps();
+    while (reclaim.sweeps() < sweeps + 2) reclaim.tick(std::size_t{4} << 20, 0);
+}
+
 inline std::uint64_t figure(Figure which) { return stats.get(which); }
 
 }  // namespace tslab::test
