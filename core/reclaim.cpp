@@ -151,6 +151,8 @@ bool has_run(const Slab& first, unsigned at, bool at_once) {
     return noted != 0 && (region.empty_pages(first) & noted) != 0;
 }
 
+std::size_t resident_now() { return stats.get(Figure::resident_pages) * region.page_bytes(); }
+
 // As grows_here in region.cpp.
 constinit thread_local bool walks_here = false;
 
@@ -205,7 +207,7 @@ void Reclaim::end_sweep() {
 void Reclaim::end_pass() {
     pass_bytes_ = 0;
     if (passes_to_sweep_ == 0) end_sweep();
-    const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
+    const std::size_t resident = resident_now();
     free_bytes_ = kept_bytes_;
     if (much_is_free(resident) && passes_to_sweep_ > kPatienceForGain) passes_to_sweep_ = kPatienceForGain;
     passes_to_sweep_--;
@@ -251,7 +253,7 @@ bool Reclaim::find_block() {
 
 // Ends the run. False, with the run as it was, where it is not worth a call.
 bool Reclaim::gives_back(Run& run) {
-    const std::size_t resident = stats.get(Figure::resident_pages) * region.page_bytes();
+    const std::size_t resident = resident_now();
     if (!is_worth_a_call(run.bytes(), call_bytes_, resident)) return false;
     if (little_is_free(resident) && since_call_ < kLittleFactor * left_for_longer(run.bytes(), resident))
         return false;
@@ -264,13 +266,12 @@ bool Reclaim::gives_back(Run& run) {
 // Purges what is empty by now of a slab that was being freed into some ticks ago, and of those behind it that
 // this tick's bytes may have reached. The ticks between stand for the sweep between two visits. A short run
 // is left: the pages beside it are likely to be empty soon.
-unsigned Reclaim::look_back(SlabNumber freed_into, bool purges) {
-    const std::size_t resident_pages = stats.get(Figure::resident_pages);
-    std::size_t ticks = resident_pages * region.page_bytes() / (kTickBytes * kTrailShare);
+unsigned Reclaim::look_back(SlabNumber freed_into, bool purges, std::size_t resident) {
+    std::size_t ticks = resident / (kTickBytes * kTrailShare);
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
-    const bool in_vain = patience_ != 1 && !much_is_free(resident_pages * region.page_bytes());
+    const bool in_vain = patience_ != 1 && !much_is_free(resident);
     if (!purges || back == 0 || in_vain || call_bytes_ < kBytesPerCall) return 0;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class.get());
@@ -298,19 +299,20 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycle
     pass_bytes_ += bytes + recycled_bytes / kSweepFactor;
     visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor + recycled_bytes);
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
+    const std::size_t resident = resident_now();
     const std::size_t saved = call_bytes_;
-    const unsigned visits = look_back(freed_into, purges);
+    const unsigned visits = look_back(freed_into, purges, resident);
     // Where a block is of many slabs, looking back may have used up all visits, and would in every tick.
-    walk(visits < kVisitsPerTick / 2 ? visits : kVisitsPerTick / 2, purges, call_bytes_ == saved);
+    const bool at_once = options.reclaim == Reclaiming::eager || much_is_free(resident);
+    walk(visits < kVisitsPerTick / 2 ? visits : kVisitsPerTick / 2, purges, call_bytes_ == saved, at_once);
     end_walk();
     return true;
 }
 
 // Moves the cursor on, past as many slabs as this tick has left of its visits, and at most to the first run
 // that is worth a call which it may not make any more.
-void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
+void Reclaim::walk(unsigned visits, bool purges, bool may_call, bool at_once) {
     Run run;
-    const bool eager = options.reclaim == Reclaiming::eager;
     const auto end_run = [&] {
         if (run.is_empty()) return;
         // Where no call is left, pages came free behind the look that found no run to begin.
@@ -339,8 +341,8 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call) {
         if (purges && passes_to_sweep_ == 0) {
             // A run that begins late in a tick would be cut short.
             const bool may_begin = may_call && visits + kLeastRunVisits <= kVisitsPerTick;
-            if (run.is_empty() && !may_begin && has_run(first, page_, eager)) break;
-            if (!walk_block(first, page_, eager, run)) {
+            if (run.is_empty() && !may_begin && has_run(first, page_, at_once)) break;
+            if (!walk_block(first, page_, at_once, run)) {
                 end_run();
                 visits++;
                 continue;

@@ -1,10 +1,10 @@
 // Gives pages without a live or held slot back to the kernel, little by little, on a clock of bytes: one
-// cursor walks the blocks of every class in turn, and a page found empty by two sweeps in a row is purged. A
-// sweep is a pass that looks for empty pages; those between, where sweeps were in vain, only add up what is
-// in use, which says of each class whether it keeps more free memory than the budget. Where much is being
-// freed, a sweep of everything comes late: so each tick also looks back at a slab that was being freed into
-// while the last 1 / kTrailShare of the resident bytes were clocked. Where sweeps were in vain it does so
-// only while much is free.
+// cursor walks the blocks of every class in turn, and a page found empty by two sweeps in a row is purged, or
+// by one while much is free. A sweep is a pass that looks for empty pages; those between, where sweeps were
+// in vain, only add up what is in use, which says of each class whether it keeps more free memory than the
+// budget. Where much is being freed, a sweep of everything comes late: so each tick also looks back at a slab
+// that was being freed into while the last 1 / kTrailShare of the resident bytes were clocked. Where sweeps
+// were in vain it does so only while much is free.
 //
 // Calls that were not needed are saved for what a burst leaves. What is saved goes to long runs of pages
 // first: a run shorter by kShortRunBytes has to leave twice as much. Where little is free it also waits till
@@ -98,8 +98,8 @@ class Reclaim {
         std::size_t used_bytes;  // of slots that are live or held
     };
 
-    unsigned look_back(SlabNumber freed_into, bool purges);
-    void walk(unsigned visits, bool purges, bool may_call);
+    unsigned look_back(SlabNumber freed_into, bool purges, std::size_t resident);
+    void walk(unsigned visits, bool purges, bool may_call, bool at_once);
     unsigned pass_used(unsigned visits);
     bool gives_back(Run& run);
     bool find_block();

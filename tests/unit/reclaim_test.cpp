@@ -38,6 +38,18 @@ void forget_what_was_in_vain() {
     options.reclaim = Reclaiming::normal;
 }
 
+// Into its slab without ticking: as where the stack is full and nobody refills.
+void free_quietly(void* slot) {
+    Slab& slab = slab_of(slot);
+    slab.live.clear(region.locate(slot).mask());
+    slab.set_free(slab.free.get() | region.locate(slot).mask(), slab.room.get() + 1u);
+}
+
+void sweep_once() {
+    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() == sweeps;)
+        reclaim.tick(std::size_t{1} << 20, 0);
+}
+
 // As another thread would that frees what is on it.
 void empty_first_page(Slab& first) {
     for (unsigned i = 0; i < region.slabs_per_block(kClass); i++) {
@@ -188,20 +200,36 @@ TEST_CASE("a page is purged at the second visit that finds it empty, not at the 
     start_core();
     trim();
     auto slots = get_many(30000, 512);
-    for (void*& slot : slots) {
-        // Frees into the slabs without ticking: the stack is full and nobody refills.
-        slab_of(slot).live.clear(region.locate(slot).mask());
-        slab_of(slot).set_free(slab_of(slot).free.get() | region.locate(slot).mask(),
-                               slab_of(slot).room.get() + 1u);
-    }
+    for (void* slot : slots) free_quietly(slot);
     const auto purged = figure(Figure::pages_purged);
-    const auto sweeps = reclaim.sweeps();
-    while (reclaim.sweeps() == sweeps) reclaim.tick(std::size_t{1} << 20, 0);
+    sweep_once();
     const auto in_first = figure(Figure::pages_purged) - purged;
-    while (reclaim.sweeps() < sweeps + 3) reclaim.tick(std::size_t{1} << 20, 0);
+    for (int i = 0; i < 2; i++) sweep_once();
     const auto in_all = figure(Figure::pages_purged) - purged;
     CHECK(in_first == 0);
     CHECK(in_all * region.page_bytes() > 30000 * 512 / 2);
+}
+
+TEST_CASE("while much is free, a page is purged at the first visit that finds it empty", "[reclaim]") {
+    start_core();
+    trim();
+    const std::size_t count = 8 * kLargeGain / 512;
+    auto slots = get_many(count, 512);
+    own_heap().abandon();
+    // One of every eight keeps each page, until the reclaim knows how much is free.
+    std::vector<void*> kept;
+    for (void* slot : slots) {
+        if (region.locate(slot).slot % 8 == 0) {
+            kept.push_back(slot);
+        } else {
+            free_quietly(slot);
+        }
+    }
+    for (int i = 0; i < 2; i++) sweep_once();
+    const auto purged = figure(Figure::pages_purged);
+    for (void* slot : kept) free_quietly(slot);
+    sweep_once();
+    CHECK((figure(Figure::pages_purged) - purged) * region.page_bytes() > count * 512 / 2);
 }
 
 TEST_CASE("one call gives back pages on both sides of some that have no memory", "[reclaim]") {
@@ -293,9 +321,7 @@ TEST_CASE("a sweep that left its last run to a later call does not count", "[rec
             kept.push_back(slot);
             continue;
         }
-        // Frees it without ticking.
-        slab.live.clear(region.locate(slot).mask());
-        slab.set_free(slab.free.get() | region.locate(slot).mask(), slab.room.get() + 1u);
+        free_quietly(slot);
     }
     REQUIRE(kept.size() < slots.size());
     const auto sweeps = reclaim.sweeps();
