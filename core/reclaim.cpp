@@ -300,10 +300,10 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycle
     visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor + recycled_bytes);
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
     const std::size_t resident = resident_now();
+    const bool at_once = options.reclaim == Reclaiming::eager || much_is_free(resident);
     const std::size_t saved = call_bytes_;
     const unsigned visits = look_back(freed_into, purges, resident);
     // Where a block is of many slabs, looking back may have used up all visits, and would in every tick.
-    const bool at_once = options.reclaim == Reclaiming::eager || much_is_free(resident);
     walk(visits < kVisitsPerTick / 2 ? visits : kVisitsPerTick / 2, purges, call_bytes_ == saved, at_once);
     end_walk();
     return true;
