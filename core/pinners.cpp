@@ -22,8 +22,8 @@ Page look_at(const Slab& first, std::size_t c, unsigned number) {
     const unsigned slabs = region.slabs_per_block(c);
     const std::size_t from = slabs > 1 ? 0 : number * region.page_bytes();
     const std::size_t to = slabs > 1 ? class_span(c) : from + region.page_bytes();
+    const Word on_page = region.slots_on(c, 1u << number);
     for (unsigned i = 0; i < slabs; i++) {
-        const Word on_page = region.slots_on(c, 1u << number);
         for (Word left = (&first)[i].live_slots(); left != 0; left &= left - 1) {
             const Word slots = (&first)[i].joined(bit(lowest(left)));
             if ((slots & on_page) == 0) continue;

@@ -31,24 +31,19 @@ void for_each_block(Work work) {
         work(region.slab_at(kClass, i));
 }
 
+void sweep_once() {
+    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() == sweeps;) reclaim.tick(kLeastPassBytes, 0);
+}
+
 // Every pass is a sweep again, whatever was in vain before.
 void forget_what_was_in_vain() {
     options.reclaim = Reclaiming::eager;
-    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() == sweeps;) reclaim.tick(kLeastPassBytes, 0);
+    sweep_once();
     options.reclaim = Reclaiming::normal;
 }
 
 // Into its slab without ticking: as where the stack is full and nobody refills.
-void free_quietly(void* slot) {
-    Slab& slab = slab_of(slot);
-    slab.live.clear(region.locate(slot).mask());
-    slab.set_free(slab.free.get() | region.locate(slot).mask(), slab.room.get() + 1u);
-}
-
-void sweep_once() {
-    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() == sweeps;)
-        reclaim.tick(std::size_t{1} << 20, 0);
-}
+void free_quietly(void* slot) { slab_of(slot).take_back(region.locate(slot).mask()); }
 
 // As another thread would that frees what is on it.
 void empty_first_page(Slab& first) {
@@ -361,7 +356,7 @@ TEST_CASE("where little is free, a call for a short run waits for twice what it 
     auto slots = get_many(300000, 256);
     trim();
     constexpr std::size_t kMuch = std::size_t{1} << 20;
-    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() < sweeps + 2;) reclaim.tick(kMuch, 0);
+    for (int i = 0; i < 2; i++) sweep_once();
     // Here and there a page that a call of its own must give back.
     unsigned block = 0;
     for_each_block([&](Slab& first) {
