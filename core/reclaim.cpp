@@ -182,7 +182,9 @@ void Reclaim::begin_generation() {
 }
 
 // Pages that are given back and soon taken again cost two system calls' worth of time and save nothing: where
-// they are most, and come faster than they may, it is longer to the next sweep.
+// they are more than half of what a sweep gives back (twice that is recently_purged_ where all give back
+// alike), and come faster than they may, it is longer to the next sweep. It is less again where a sweep gave
+// back some at a lower price; one that found none says nothing.
 void Reclaim::end_sweep() {
     if (!left_some_) sweeps_.fetch_add(1, std::memory_order_relaxed);
     left_some_ = false;
@@ -190,14 +192,16 @@ void Reclaim::end_sweep() {
     const std::uint64_t retaken = stats.get(Figure::pages_retaken);
     recently_purged_ = recently_purged_ / 2 + (purged - purged_before_);
     const std::uint64_t came_back = retaken - retaken_before_;
-    const bool most = came_back * 2 > recently_purged_ && recently_purged_ != 0;
-    const bool in_vain = most && came_back * kBytesPerRetake > sweep_bytes_;
+    const bool most = came_back * 4 > recently_purged_ && recently_purged_ != 0;
+    const bool in_vain =
+        most && came_back * kBytesPerRetake > sweep_bytes_ * (1 + free_bytes_ / kGainPerRetake);
+    const bool gave_some = purged != purged_before_;
     sweep_bytes_ = 0;
     purged_before_ = purged;
     retaken_before_ = retaken;
     if (in_vain) {
         patience_ = patience_ < kMostPatience ? patience_ * 2 : kMostPatience;
-    } else if (patience_ > 1) {
+    } else if (patience_ > 1 && gave_some) {
         patience_ /= 2;
     }
     if (options.reclaim == Reclaiming::eager) patience_ = 1;
@@ -209,7 +213,10 @@ void Reclaim::end_pass() {
     if (passes_to_sweep_ == 0) end_sweep();
     const std::size_t resident = resident_now();
     free_bytes_ = kept_bytes_;
-    if (much_is_free(resident) && passes_to_sweep_ > kPatienceForGain) passes_to_sweep_ = kPatienceForGain;
+    if (free_bytes_ > resident / 4) {
+        const std::size_t most = kPatienceForGain * (1 + kLargeGain / free_bytes_);
+        if (passes_to_sweep_ > most) passes_to_sweep_ = static_cast<unsigned>(most);
+    }
     passes_to_sweep_--;
     kept_bytes_ = 0;
 }
@@ -264,15 +271,16 @@ bool Reclaim::gives_back(Run& run) {
 }
 
 // Purges what is empty by now of a slab that was being freed into some ticks ago, and of those behind it that
-// this tick's bytes may have reached. The ticks between stand for the sweep between two visits. A short run
-// is left: the pages beside it are likely to be empty soon.
+// this tick's bytes may have reached. The ticks between stand for the sweep between two visits; where little
+// is resident there are none, and the next sweep is soon. A short run is left: the pages beside it are likely
+// to be empty soon.
 unsigned Reclaim::look_back(SlabNumber freed_into, bool purges, std::size_t resident) {
     std::size_t ticks = resident / (kTickBytes * kTrailShare);
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
     const bool in_vain = patience_ != 1 && !much_is_free(resident);
-    if (!purges || back == 0 || in_vain || call_bytes_ < kBytesPerCall) return 0;
+    if (!purges || ticks == 0 || back == 0 || in_vain || call_bytes_ < kBytesPerCall) return 0;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class.get());
     unsigned visits = 0;

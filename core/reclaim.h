@@ -39,11 +39,14 @@ inline constexpr unsigned kMostClaims = 16;  // blocks of a run, with those it o
 inline constexpr std::size_t kLeastLookBack = std::size_t{8} << 10;
 inline constexpr unsigned kTrail = 512;  // ticks that are remembered
 inline constexpr unsigned kTrailShare = 64;
-// Sweeps are not in vain where at most one page in so many bytes clocked is taken again: it saved memory till
-// then.
+// Sweeps are not in vain where at most one page in so many bytes clocked is taken again, and another one for
+// each kGainPerRetake that are free: it saved memory till then.
 inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
+inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
-// Patience is less where more is at stake: much is free where it is more than this and than a quarter of all.
+// Patience is less where more is at stake: where more than a quarter of all is free, it is at most
+// kPatienceForGain and as often that as what is free goes into kLargeGain. Much is free where it is more than
+// that.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
 // Little is free where it is less than this share of all.

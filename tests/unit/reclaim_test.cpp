@@ -284,6 +284,31 @@ TEST_CASE("sweeps are rarer where most pages come back, and too many of them", "
     CHECK(sweep_bytes(1'000'000) > kMostPatience / 2 * bytes);
 }
 
+TEST_CASE("a burst that comes again and again keeps its pages, and gives them back when it does not",
+          "[reclaim]") {
+    start_core();
+    const std::size_t count = GENERATE(100, 200, 1000, 10000);
+    forget_what_was_in_vain();
+    trim();
+    const auto retaken = figure(Figure::pages_retaken);
+    const std::size_t rounds = (std::size_t{512} << 20) / (2 * count * 256);
+    std::vector<void*> slots;
+    for (std::size_t i = 0; i < rounds; i++) {
+        slots = get_many(count, 256);
+        put_all(slots);
+    }
+    CHECK((figure(Figure::pages_retaken) - retaken) * (std::size_t{64} << 10) < rounds * 2 * count * 256);
+
+    // Now most of a burst of some MiB, freed at random, is free for good.
+    slots = get_many(20000, 256);
+    const std::size_t peak = resident_by_kernel();
+    std::shuffle(slots.begin(), slots.end(), std::mt19937_64{7});
+    put_all(slots);
+    for (int i = 0; i < 1000; i++) put_all(slots = get_many(100, 256));
+    CHECK(resident_by_kernel() < peak / 2);
+    own_heap().abandon();
+}
+
 TEST_CASE("where calls are short they go to long runs of pages", "[reclaim]") {
     constexpr std::size_t resident = std::size_t{64} << 20;
     constexpr std::size_t page = kShortRunBytes;
