@@ -287,7 +287,7 @@ TEST_CASE("sweeps are rarer where most pages come back, and too many of them", "
 TEST_CASE("a burst that comes again and again keeps its pages, and gives them back when it does not",
           "[reclaim]") {
     start_core();
-    const std::size_t count = GENERATE(100, 200, 1000, 10000);
+    const std::size_t count = GENERATE(100u, 200u, 1000u, 10000u);
     forget_what_was_in_vain();
     trim();
     const auto retaken = figure(Figure::pages_retaken);
