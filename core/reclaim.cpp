@@ -182,9 +182,9 @@ void Reclaim::begin_generation() {
 }
 
 // Pages that are given back and soon taken again cost two system calls' worth of time and save nothing: where
-// they are more than half of what a sweep gives back (twice that is recently_purged_ where all give back
-// alike), and come faster than they may, it is longer to the next sweep. It is less again where a sweep gave
-// back some at a lower price; one that found none says nothing.
+// they are more than half of what a sweep gives back, and come faster than they may, it is longer to the next
+// sweep. recently_purged_ is twice what a sweep gives back where all give back alike. It is less long again
+// after a sweep that gave back some at a lower price; one that found none says nothing.
 void Reclaim::end_sweep() {
     if (!left_some_) sweeps_.fetch_add(1, std::memory_order_relaxed);
     left_some_ = false;
@@ -213,7 +213,7 @@ void Reclaim::end_pass() {
     if (passes_to_sweep_ == 0) end_sweep();
     const std::size_t resident = resident_now();
     free_bytes_ = kept_bytes_;
-    if (free_bytes_ > resident / 4) {
+    if (a_quarter_is_free(resident)) {
         const std::size_t most = kPatienceForGain * (1 + kLargeGain / free_bytes_);
         if (passes_to_sweep_ > most) passes_to_sweep_ = static_cast<unsigned>(most);
     }

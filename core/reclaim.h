@@ -45,8 +45,8 @@ inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
 // Patience is less where more is at stake: where more than a quarter of all is free, it is at most
-// kPatienceForGain and as often that as what is free goes into kLargeGain. Much is free where it is more than
-// that.
+// kPatienceForGain, and as often that again as what is free goes into kLargeGain. Much is free where that is
+// more than kLargeGain.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
 // Little is free where it is less than this share of all.
@@ -107,8 +107,9 @@ class Reclaim {
     bool gives_back(Run& run);
     bool find_block();
     bool little_is_free(std::size_t resident) const { return free_bytes_ < resident / kLittleShare; }
+    bool a_quarter_is_free(std::size_t resident) const { return free_bytes_ > resident / 4; }
     bool much_is_free(std::size_t resident) const {
-        return free_bytes_ > kLargeGain && free_bytes_ > resident / 4;
+        return free_bytes_ > kLargeGain && a_quarter_is_free(resident);
     }
     void add_up(const Slab& first, std::size_t resident_bytes);
     void add_used(unsigned unused);
