@@ -163,6 +163,12 @@ bool Heap::refill_from_new(Bins& bins, std::size_t c) {
     return true;
 }
 
+unsigned Heap::stack_slots(std::size_t c) const {
+    const Gain gain = reclaim.gain();
+    if (gain == Gain::large) return kLeastStackSlots;
+    return gain == Gain::small && slabs_[c].get() < kManySlabs ? kStackSlots : kUsualStackSlots;
+}
+
 // Fills the stack from slots of the current slab, so that the lowest address is taken first.
 void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     Slab& slab = *bin.current;
@@ -170,7 +176,8 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     const unsigned all_pages = all_pages_of(c);
     const unsigned resident = first.resident.get();
     const unsigned ready = popcount(pick);
-    const unsigned count = ready < kBatch ? ready : kBatch;
+    const unsigned most = stack_slots(c);
+    const unsigned count = ready < most / 2 ? ready : most / 2;
     const Word batch = bin.put_above(region.slots_of(slab), class_size(c), slab, pick, count);
     if (resident != all_pages) {
         const unsigned touched = resident | region.pages_under(c, batch);
@@ -187,6 +194,7 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     slab.set_free(slab.free.get() & ~batch, slab.room.get() - count);
     TSLAB_ASSERT(slab.owner_words_agree());
     step(Step::take_free);
+    bin.hold_at_most(most);
     bin.take_in(count);
     if (&bin == &own_[c]) note_recycled(c, count);
     clock(count * class_size(c), 0);
@@ -265,7 +273,26 @@ void Heap::free_slow(Held held) {
     const BoundedCall call;
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
-    if (slab.tails.get() != 0) return free_joined(held);
+    Bin& bin = (*in_force_)[c];
+    bin.hold_at_most(stack_slots(c));
+    if (slab.home.load(std::memory_order_relaxed) == this_thread.home && bin.push(held))
+        return held.live->set(0);
+    std::size_t bytes = put_back(held);
+    if (bin.holds_too_many()) bytes += put_back(bin.pop());
+    if (bytes == 0) return;
+    clock(bytes, region.number(slab));
+    judge_call(c);
+}
+
+// A live or held slot becomes free. Returns the bytes to be clocked now.
+std::size_t Heap::put_back(Held held) {
+    Slab& slab = held.slab();
+    const std::size_t c = slab.size_class.get();
+    if (slab.tails.get() != 0) {
+        const unsigned count = slab.take_back(held.mask());
+        settle(slab, c);
+        return count * class_size(c);
+    }
     held.live->set(0);
     const unsigned room = slab.room.get() + 1u;
     slab.set_free(slab.free.get() | held.mask(), room);
@@ -273,9 +300,7 @@ void Heap::free_slow(Held held) {
     // list of sparser ones.
     const bool settled = slab.listed != 0 && room % 8 != 1 && room != sparse_at(c) && room != class_slots(c);
     if (!settled) settle(slab, c);
-    if (room % 16 != 0) return;
-    clock(16 * class_size(c), region.number(slab));
-    judge_call(c);
+    return room % 16 == 0 ? 16 * class_size(c) : 0;
 }
 
 void Heap::free_remote(Held held, Heap* own) {

@@ -20,8 +20,13 @@
 
 namespace tslab {
 
-inline constexpr unsigned kStackSlots = 27;    // a bin fills 512 bytes
-inline constexpr unsigned kBatch = 16;         // slots a refill takes at most
+// How many slots a stack may hold; a refill takes half as many. What is taken from a stack again lies where
+// it lies, what comes from a slab is packed; and a held slot keeps its page, and from the clock what is freed
+// to it. So a stack is as deep as it can be only where there is little to lose: the heap has few slabs of the
+// class, and little memory is free. It is shallow while much is.
+inline constexpr unsigned kStackSlots = 59;  // a bin fills 1024 bytes
+inline constexpr unsigned kUsualStackSlots = 27;
+inline constexpr unsigned kLeastStackSlots = 16;
 inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most, of its class first
 inline constexpr unsigned kCollectTurn = 8;    // one refill in so many collects of another class too
 inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others
@@ -74,12 +79,15 @@ class alignas(kCacheLine) Bin {
     TSLAB_HOT bool push(Held held) {
         const std::uint64_t word = word_.get();
         const unsigned used = bytes_in_use(word);
-        if (used == kStackSlots * sizeof(Held)) return false;
+        if (used >= most_bytes_) return false;
         at(used + sizeof(Held)) = held;
         word_.set(word + sizeof(Held));
         return true;
     }
-    bool is_full() const { return held() == kStackSlots; }
+    bool is_full() const { return bytes_in_use(word_.get()) >= most_bytes_; }
+    // It may be full beyond that, until slots are taken or put back.
+    void hold_at_most(unsigned slots) { most_bytes_ = static_cast<std::uint16_t>(slots * sizeof(Held)); }
+    bool holds_too_many() const { return bytes_in_use(word_.get()) > most_bytes_; }
     // The lowest `count` of a slab's slots are written above the stack, the lowest on top, where they do not
     // count before take_in(count). Returns them.
     Word put_above(std::byte* slots, std::size_t slot_bytes, Slab& slab, Word pick, unsigned count) {
@@ -157,13 +165,14 @@ class alignas(kCacheLine) Bin {
         return *reinterpret_cast<Held*>(reinterpret_cast<std::byte*>(stack_) + bytes_in_use(word));
     }
 
+    std::uint16_t most_bytes_{};  // owner: that the stack may come to; 0 before the first refill
     // owner: slots taken, or kDue less what it is armed for, 48 bits; bytes of the stack in use, 16 bits
     Shared<std::uint64_t> word_;
     Shared<std::uint64_t> due_;  // owner: the number of the take to be refused; 0 before the first arm()
     alignas(kCacheLine) Held stack_[kStackSlots + 1]{};  // owner; the first is never filled: the end
 };
 
-static_assert(sizeof(Bin) == 512, "a bin is found by a shift");
+static_assert(sizeof(Bin) == 1024, "a bin is found by a shift");
 
 // What a heap takes from: its own for the process's epochs, and others for the domains it has.
 struct Bins {
@@ -240,9 +249,10 @@ class alignas(kCacheLine) Heap {
     bool refill_by_joining(std::size_t c);
     bool join_in(Slab& slab, std::size_t s, std::size_t c);
     Slab* next_to_join(std::size_t s);
-    void free_joined(Held held);
     bool refill_from_new(Bins& bins, std::size_t c);
     void take_batch(Bin& bin, std::size_t c, Word pick);
+    unsigned stack_slots(std::size_t c) const;
+    std::size_t put_back(Held held);
     bool make_current(Bin& bin, Slab& slab, std::size_t c);
     void bring_in(Bins& bins, Slab& slab, std::size_t c);
     void open_block(Bins& bins, Slab& first, std::size_t c);

@@ -56,7 +56,7 @@ bool Heap::join_in(Slab& slab, std::size_t s, std::size_t c) {
     Word heads = 0;
     Word all = 0;
     unsigned count = 0;
-    for (; starts != 0 && count < kBatch; count++) {
+    for (; starts != 0 && count < kUsualStackSlots / 2; count++) {
         const unsigned at = lowest(starts);
         heads |= bit(at);
         all |= low_bits(length) << at;
@@ -80,15 +80,6 @@ bool Heap::join_in(Slab& slab, std::size_t s, std::size_t c) {
     note_recycled(c, count);
     clock(count * class_size(c), 0);
     return true;
-}
-
-void Heap::free_joined(Held held) {
-    Slab& slab = held.slab();
-    const std::size_t c = slab.size_class.get();
-    const unsigned count = slab.take_back(held.mask());
-    settle(slab, c);
-    clock(count * class_size(c), region.number(slab));
-    judge_call(c);
 }
 
 }  // namespace tslab

@@ -213,6 +213,8 @@ void Reclaim::end_pass() {
     if (passes_to_sweep_ == 0) end_sweep();
     const std::size_t resident = resident_now();
     free_bytes_ = kept_bytes_;
+    const Gain some = free_bytes_ > kSmallGain ? Gain::some : Gain::small;
+    gain_.store(much_is_free(resident) ? Gain::large : some, std::memory_order_relaxed);
     if (a_quarter_is_free(resident)) {
         const std::size_t most = kPatienceForGain * (1 + kLargeGain / free_bytes_);
         if (passes_to_sweep_ > most) passes_to_sweep_ = static_cast<unsigned>(most);

@@ -48,6 +48,7 @@ inline constexpr unsigned kMostPatience = 256;
 // kPatienceForGain, and as often that again as what is free goes into kLargeGain. Much is free where that is
 // more than kLargeGain.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
+inline constexpr std::size_t kSmallGain = std::size_t{1} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
 // Little is free where it is less than this share of all.
 inline constexpr unsigned kLittleShare = 16;
@@ -62,6 +63,9 @@ constexpr std::size_t left_for_longer(std::size_t run_bytes, std::size_t residen
 constexpr bool is_worth_a_call(std::size_t run_bytes, std::size_t saved_bytes, std::size_t resident_bytes) {
     return saved_bytes >= kBytesPerCall + left_for_longer(run_bytes, resident_bytes);
 }
+
+// What is to be gained by giving back: free memory of no more than kSmallGain, or more, or much.
+enum class Gain : unsigned char { small, some, large };
 
 class Run;
 
@@ -88,6 +92,9 @@ class Reclaim {
     // last added up.
     bool is_over_budget(std::size_t c) const { return (over_budget() >> c & 1) != 0; }
     std::uint32_t over_budget() const { return over_budget_.load(std::memory_order_relaxed); }  // by class
+
+    // As the last pass found it.
+    Gain gain() const { return gain_.load(std::memory_order_relaxed); }
 
     // In a forked child: another thread's walk that was under way when the process was copied is nobody's,
     // and where it stood may have been copied half-written. One's own goes on when the signal handler that
@@ -125,6 +132,7 @@ class Reclaim {
     std::atomic<bool> off_{};                   // any: the kernel refused once
     std::atomic<std::uint64_t> sweeps_{};       // who walks: those completed
     std::atomic<std::uint32_t> over_budget_{};  // who walks: a bit for each class, which refills read
+    std::atomic<Gain> gain_{};                  // who walks
     // What every tick reads and writes begins on a line of its own and stands close together: threads tick in
     // turn.
     alignas(kCacheLine) std::atomic<bool> walking_{};  // any; a try-lock: nobody waits for it

@@ -216,7 +216,7 @@ TEST_CASE("a new slab is not taken for a sparse one", "[epoch]") {
         std::vector<void*> more;
         const auto is_new = [&](const Slab& slab) {
             return !slab.purged.get() && own_heap().bin(c).held() == 0 &&
-                   slab.room.get() + kBatch == class_slots(c);
+                   slab.room.get() + kUsualStackSlots / 2 == class_slots(c);
         };
         do more.push_back(get(FullSlabs::bytes));
         while (!is_new(*own_heap().bin(c).current));

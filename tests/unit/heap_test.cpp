@@ -86,6 +86,57 @@ TEST_CASE("a slab is offered again from its first free slot on", "[heap]") {
     CHECK(live_slots() == 0);
 }
 
+TEST_CASE("a stack is deep, until much memory is free: then it goes back one by one with what is freed",
+          "[heap]") {
+    start_core();
+    constexpr std::size_t bytes = 256;
+    constexpr unsigned c = class_of(bytes);
+    own_heap().renew();
+    pretend(Gain::small);
+    Bin& bin = own_heap().bin(c);
+    auto few = get_many(3 * class_slots(c), bytes);
+    std::vector<void*> more(few.begin(), few.begin() + 2 * kStackSlots);
+    few.erase(few.begin(), few.begin() + 2 * kStackSlots);
+    put_all(few);
+    CHECK(bin.held() == kStackSlots);
+    pretend(Gain::large);
+    for (unsigned held = kStackSlots; held > kLeastStackSlots;) {
+        put(more.back());
+        more.pop_back();
+        REQUIRE(bin.held() == --held);
+        REQUIRE(own_heap().is_valid());
+    }
+    put(more.back());
+    more.pop_back();
+    CHECK(bin.held() == kLeastStackSlots);
+    const auto refills = own_heap().refills[c].get();
+    for (unsigned i = 0; i < kLeastStackSlots; i++) more.push_back(get(bytes));
+    CHECK(own_heap().refills[c].get() == refills);
+    more.push_back(get(bytes));
+    CHECK(own_heap().refills[c].get() == refills + 1);
+    CHECK(bin.held() == kLeastStackSlots / 2 - 1);
+    put_all(more);
+    pretend(Gain::small);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("a stack is less deep where a heap has many slabs of the class", "[heap]") {
+    start_core();
+    constexpr std::size_t bytes = 256;
+    constexpr unsigned c = class_of(bytes);
+    own_heap().renew();
+    pretend(Gain::small);
+    auto many = get_many((kManySlabs + 2) * class_slots(c), bytes);
+    std::vector<void*> some(many.end() - 2 * class_slots(c), many.end());
+    many.resize(many.size() - some.size());
+    put_all(some);
+    CHECK(own_heap().bin(c).held() == kUsualStackSlots);
+    put_all(many);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
 TEST_CASE("released slabs are opened again before new ones", "[heap]") {
     start_core();
     const unsigned c = class_of(256);
@@ -124,14 +175,14 @@ TEST_CASE("what was freed of a class that its owner asks for no more becomes any
     start_core();
     const unsigned c = class_of(512);
     auto slots = get_many(400, 512);
-    const Slab& first = slab_of(slots.front());
+    const Slab& slab = slab_of(slots[200]);  // all of it is among them
     elsewhere([&] { put_all(slots); });
-    CHECK(heap_of(first.home.load()) == own_heap().number());
+    CHECK(heap_of(slab.home.load()) == own_heap().number());
     for (int i = 0; i < 100; i++) {
         auto others = get_many(400, 256);
         put_all(others);
     }
-    CHECK(heap_of(first.home.load()) == 0);
+    CHECK(heap_of(slab.home.load()) == 0);
     const auto opened = region.opened(c);
     elsewhere([&] {
         auto theirs = get_many(380, 512);

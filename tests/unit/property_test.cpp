@@ -61,6 +61,7 @@ void run_alone(std::uint64_t operations, bool sizes_shift = false) {
         if (i % 4096 == 0) {
             target = random() % 20000;
             least = 64 + random() % 605;
+            pretend(static_cast<Gain>(random() % 3));
         }
         const bool grows = objects.size() < target ? random() % 4 != 0 : random() % 4 == 0;
         if (grows || objects.empty()) {

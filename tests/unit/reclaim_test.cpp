@@ -236,8 +236,13 @@ TEST_CASE("one call gives back pages on both sides of some that have no memory",
     options.reclaim = Reclaiming::off;
     const unsigned count = region.slabs_per_block(kClass);
     const auto slots = get_many(20000, 256);
-    // Full blocks in a row, new ones.
-    const std::uint32_t index = region.opened(kClass) - 5 * count;
+    // Full blocks in a row, of which the current slab is none.
+    const auto are_full = [&](std::uint32_t from) {
+        const Slab* const first = &region.slab_at(kClass, from);
+        return std::all_of(first, first + 3 * count, [](const Slab& slab) { return slab.room.get() == 0; });
+    };
+    std::uint32_t index = region.opened(kClass) - 5 * count;
+    while (!are_full(index)) index -= count;
     const auto free_block = [&](std::uint32_t at) {
         for (void* slot : slots) {
             Slab& slab = slab_of(slot);

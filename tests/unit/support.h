@@ -51,6 +51,14 @@ struct Open {
     friend typename Name::Type member(Name) { return M; }
 };
 
+struct GainFound {
+    using Type = std::atomic<Gain> Reclaim::*;
+    friend Type member(GainFound);
+};
+template struct Open<GainFound, &Reclaim::gain_>;
+// Until a pass ends.
+inline void pretend(Gain gain) { reclaim.*member(GainFound{}) = gain; }
+
 inline void* get(std::size_t bytes) {
     void* const slot = allocate(bytes);
     return slot != nullptr ? slot : allocate_slow(bytes);

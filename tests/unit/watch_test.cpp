@@ -18,7 +18,10 @@ struct Pair {
     Slab slab{};
     Bin bin;
 
-    Pair() { put(); }
+    Pair() {
+        bin.hold_at_most(1);
+        put();
+    }
     void put() {
         slab.live.clear(1);
         bin.push(Held::make(reinterpret_cast<std::byte*>(0x10000), slab, 0));
