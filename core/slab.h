@@ -119,24 +119,24 @@ inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
 // between a heap's operations; while one is under way `free` may lack slots, never have too many.
 struct alignas(2 * kCacheLine) Slab {
     // What a free asks for, on one cache line but for the last of many slots.
-    std::atomic<Home> home{};           // owner; its heap does not change while a slot is live
-    std::atomic<Word> remote_free{};    // any: live slots that other threads have freed
-    Shared<std::uint8_t> size_class;    // fixed once opened
-    std::atomic<std::uint8_t> marks{};  // any: marks that its live slots have, two each at most
-    Shared<std::uint8_t> tails;         // owner: how many there are
-    alignas(Word) LiveSlots live;       // owner
+    std::atomic<Home> home{};         // owner; its heap does not change while a slot is live
+    std::atomic<Word> remote_free{};  // any: live slots that other threads have freed
+    alignas(Word) LiveSlots live;     // owner
 
     Shared<Word> free;                       // owner: slots ready to be taken
     std::atomic<State> state{};              // any; of the whole block, in its first slab
     std::atomic<SlabNumber> pending_next{};  // whoever put the slab on the pending stack, then its owner
     Shared<SlabNumber> next;                 // owner: in a bin's list; in a pool, whoever pushed it
     SlabNumber previous{};                   // owner: in a bin's list
-    Shared<std::uint32_t> generation;  // owner or whoever releases: the fork generation it was listed in
-    Shared<std::uint8_t> room;         // owner
-    std::uint8_t listed{};             // owner: 1 + which of its bin's lists it is in; 0 for none
-    Shared<std::uint8_t> resident;     // holder of the state: the block's pages that may have memory
-    Shared<bool> purged;               // holder of the state: pages of the block went back before
-    Shared<std::uint8_t> quiet;        // holder of the state: those without an object at the last visit
+    Shared<std::uint32_t> generation;   // owner or whoever releases: the fork generation it was listed in
+    Shared<std::uint8_t> size_class;    // fixed once opened
+    std::atomic<std::uint8_t> marks{};  // any: marks that its live slots have, two each at most
+    Shared<std::uint8_t> tails;         // owner: how many there are
+    Shared<std::uint8_t> room;          // owner
+    std::uint8_t listed{};              // owner: 1 + which of its bin's lists it is in; 0 for none
+    Shared<std::uint8_t> resident;      // holder of the state: the block's pages that may have memory
+    Shared<bool> purged;                // holder of the state: pages of the block went back before
+    Shared<std::uint8_t> quiet;         // holder of the state: those without an object at the last visit
 
     bool is_valid() const;
     // The owner's part of it, which holds whenever the owner has done with the slab's words.
