@@ -164,9 +164,10 @@ bool Heap::refill_from_new(Bins& bins, std::size_t c) {
 }
 
 unsigned Heap::stack_slots(std::size_t c) const {
-    const Gain gain = reclaim.gain();
-    if (gain == Gain::large) return kLeastStackSlots;
-    return gain == Gain::small && slabs_[c].get() < kManySlabs ? kStackSlots : kUsualStackSlots;
+    if (reclaim.gain() == Gain::large) return kLeastStackSlots;
+    const bool little_to_lose =
+        reclaim.gain() == Gain::small && slabs_[c].get() < kManySlabs && heaps.count() <= kFewHeaps;
+    return little_to_lose ? kStackSlots : kUsualStackSlots;
 }
 
 // Fills the stack from slots of the current slab, so that the lowest address is taken first.
@@ -274,7 +275,7 @@ void Heap::free_slow(Held held) {
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
     Bin& bin = (*in_force_)[c];
-    bin.hold_at_most(stack_slots(c));
+    bin.hold_at_most(stack_slots(c));  // which may be more than before, or less: then it shrinks by one
     if (slab.home.load(std::memory_order_relaxed) == this_thread.home && bin.push(held))
         return held.live->set(0);
     std::size_t bytes = put_back(held);

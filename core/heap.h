@@ -22,11 +22,12 @@ namespace tslab {
 
 // How many slots a stack may hold; a refill takes half as many. What is taken from a stack again lies where
 // it lies, what comes from a slab is packed; and a held slot keeps its page, and from the clock what is freed
-// to it. So a stack is as deep as it can be only where there is little to lose: the heap has few slabs of the
-// class, and little memory is free. It is shallow while much is.
+// to it. So a stack is as deep as it can be only where there is little to lose: heaps are few, this one has
+// few slabs of the class, and little memory is free. It is shallow while much is.
 inline constexpr unsigned kStackSlots = 59;  // a bin fills 1024 bytes
 inline constexpr unsigned kUsualStackSlots = 27;
 inline constexpr unsigned kLeastStackSlots = 16;
+inline constexpr unsigned kFewHeaps = 16;
 inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most, of its class first
 inline constexpr unsigned kCollectTurn = 8;    // one refill in so many collects of another class too
 inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others

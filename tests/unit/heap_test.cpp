@@ -1,5 +1,6 @@
 #include "core/heap.h"
 
+#include <barrier>
 #include <set>
 
 #include "support.h"
@@ -355,4 +356,25 @@ TEST_CASE("a bin's count begins anew before its bits are full, and nothing is lo
         put_all(slots);
     }
     own_heap().taken_before[c].set(0);
+}
+
+// The last one: heaps are never unmade.
+TEST_CASE("a stack is less deep where there are many heaps", "[heap]") {
+    start_core();
+    own_heap().renew();
+    pretend(Gain::small);
+    std::barrier all(kFewHeaps + 1);
+    std::vector<std::thread> others;
+    for (unsigned i = 0; i < kFewHeaps; i++) {
+        others.emplace_back([&all] {
+            own_heap();
+            all.arrive_and_wait();
+        });
+    }
+    all.arrive_and_wait();
+    for (std::thread& other : others) other.join();
+    auto slots = get_many(2 * kStackSlots, 320);
+    put_all(slots);
+    CHECK(own_heap().bin(class_of(320)).held() == kUsualStackSlots);
+    CHECK(own_heap().is_valid());
 }
