@@ -35,7 +35,8 @@ inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at
 inline constexpr unsigned kJoinTries = 16;     // closed slabs of smaller classes a refill looks at, at most
 inline constexpr unsigned kJoinTriesEach = 2;  // and of each of them
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
-inline constexpr unsigned kManySlabs = 16;     // of a class: of so many a heap retires sparse ones
+inline constexpr unsigned kManySlabs =
+    16;  // of a class: sparse ones of so many are retired, no stack is deep
 
 // The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
 // of their lists.
@@ -166,7 +167,7 @@ class alignas(kCacheLine) Bin {
         return *reinterpret_cast<Held*>(reinterpret_cast<std::byte*>(stack_) + bytes_in_use(word));
     }
 
-    std::uint16_t most_bytes_{};  // owner: that the stack may come to; 0 before the first refill
+    std::uint16_t most_bytes_{};  // owner: that the stack may come to, as last asked; 0 at first
     // owner: slots taken, or kDue less what it is armed for, 48 bits; bytes of the stack in use, 16 bits
     Shared<std::uint64_t> word_;
     Shared<std::uint64_t> due_;  // owner: the number of the take to be refused; 0 before the first arm()
