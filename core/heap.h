@@ -35,8 +35,7 @@ inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at
 inline constexpr unsigned kJoinTries = 16;     // closed slabs of smaller classes a refill looks at, at most
 inline constexpr unsigned kJoinTriesEach = 2;  // and of each of them
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
-inline constexpr unsigned kManySlabs =
-    16;  // of a class: sparse ones of so many are retired, no stack is deep
+inline constexpr unsigned kManySlabs = 16;     // of a class: sparse ones are retired, and no stack is deep
 
 // The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
 // of their lists.
