@@ -28,9 +28,9 @@ TSLAB_HOT void* allocate(std::size_t bytes) {
 }
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
-// owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where it is not as simple as a
-// push on the thread's stack: ask free_in_slab with what the pointer was found to name; one without a
-// flag is no slot.
+// owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where it is not a live slot of
+// the slabs that this thread takes from: ask free_in_slab with what the pointer was found to name; one
+// without a flag is no slot.
 TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     const Place place = region.locate(pointer);
     held = {static_cast<std::byte*>(pointer), nullptr};
@@ -40,8 +40,11 @@ TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     if (slab.home.load(std::memory_order_relaxed) != this_thread.home) return false;
     if (held.live->get_own() == 0) return false;  // of this thread's home, and so without tails
     if ((slab.remote_free.load(std::memory_order_relaxed) >> place.slot & 1) != 0) return false;
-    if (!this_thread.bins[place.size_class].push(held)) return false;
-    held.live->set(0);
+    if (this_thread.bins[place.size_class].push(held)) [[likely]] {
+        held.live->set(0);
+    } else {
+        this_thread.heap->free_slow(held);
+    }
     return true;
 }
 

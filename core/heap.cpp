@@ -182,13 +182,14 @@ void Heap::take_batch(Bin& bin, std::size_t c, Word pick) {
     const Word batch = bin.put_above(region.slots_of(slab), class_size(c), slab, pick, count);
     if (resident != all_pages) {
         const unsigned touched = resident | region.pages_under(c, batch);
-        const unsigned fresh = popcount(touched & ~resident);
-        stats.add_in(c, Figure::resident_pages, fresh);
-        if (first.purged.get() && fresh != 0) {
-            stats.add_in(c, Figure::pages_retaken, fresh);
-            slow_causes |= kTookPurged;
+        if (const unsigned fresh = popcount(touched & ~resident); fresh != 0) {
+            stats.add_in(c, Figure::resident_pages, fresh);
+            if (first.purged.get()) {
+                stats.add_in(c, Figure::pages_retaken, fresh);
+                slow_causes |= kTookPurged;
+            }
+            first.resident.set(static_cast<std::uint8_t>(touched));
         }
-        first.resident.set(static_cast<std::uint8_t>(touched));
     }
     step(Step::take_resident);
 
@@ -270,16 +271,31 @@ void Heap::close_current(Bin& bin, std::size_t c) {
 // Freeing
 // -----------------------------------------------------------------------------------------------------
 
+namespace {
+
+// Whether more is to be done about a free slot more than to note it.
+TSLAB_HOT bool turns(const Slab& slab, std::size_t c, unsigned room) {
+    return (turning_points.of[c] >> room & 1) != 0 || slab.listed == 0 || slab.tails.get() != 0;
+}
+
+}  // namespace
+
 void Heap::free_slow(Held held) {
     const BoundedCall call;
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
-    Bin& bin = (*in_force_)[c];
-    bin.hold_at_most(stack_slots(c));  // which may be more than before, or less: then it shrinks by one
-    if (slab.home.load(std::memory_order_relaxed) == this_thread.home && bin.push(held))
-        return held.live->set(0);
+    const unsigned room = slab.room.get();
+    if (turns(slab, c, room) || bin(c).holds_too_many()) return free_turning(held);
+    held.live->set(0);
+    slab.set_free(slab.free.get() | held.mask(), room + 1);
+}
+
+void Heap::free_turning(Held held) {
+    Slab& slab = held.slab();
+    const std::size_t c = slab.size_class.get();
     std::size_t bytes = put_back(held);
-    if (bin.holds_too_many()) bytes += put_back(bin.pop());
+    bin(c).hold_at_most(stack_slots(c));
+    if (bin(c).holds_too_many()) bytes += put_back(bin(c).pop());
     if (bytes == 0) return;
     clock(bytes, region.number(slab));
     judge_call(c);
@@ -294,14 +310,12 @@ std::size_t Heap::put_back(Held held) {
         settle(slab, c);
         return count * class_size(c);
     }
+    const unsigned room = slab.room.get();
     held.live->set(0);
-    const unsigned room = slab.room.get() + 1u;
-    slab.set_free(slab.free.get() | held.mask(), room);
-    // Most slots are neither the first nor the last that their slab gets back, nor one that moves it to the
-    // list of sparser ones.
-    const bool settled = slab.listed != 0 && room % 8 != 1 && room != sparse_at(c) && room != class_slots(c);
-    if (!settled) settle(slab, c);
-    return room % 16 == 0 ? 16 * class_size(c) : 0;
+    slab.set_free(slab.free.get() | held.mask(), room + 1);
+    if (!turns(slab, c, room)) return 0;
+    settle(slab, c);
+    return room % 16 == 15 ? 16 * class_size(c) : 0;
 }
 
 void Heap::free_remote(Held held, Heap* own) {

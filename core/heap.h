@@ -42,6 +42,22 @@ inline constexpr unsigned kManySlabs = 16;     // of a class: sparse ones are re
 inline constexpr unsigned kLists = 5;
 constexpr unsigned closed_list(unsigned room) { return 1u + (room > 8) + (room > 16) + (room > 32); }
 
+// With how many free slots a slab that gets one more turns, and has to be looked at: it has its first, the
+// next list is its, it is sparse or empty now; or sixteen more are clocked. Elsewhere only what is free
+// changes.
+inline constexpr struct TurningPoints {
+    Word of[kClasses];
+    constexpr TurningPoints() : of{} {
+        for (std::size_t c = 0; c < kClasses; c++) {
+            for (unsigned room = 0; room < class_slots(c); room++) {
+                const bool turns = room % 8 == 0 || room % 16 == 15 || room + 1 == sparse_at(c) ||
+                                   room + 1 == class_slots(c);
+                of[c] |= Word{turns} << room;
+            }
+        }
+    }
+} turning_points;
+
 // A held slot: its address, and that of its live flag, which tells its slab and its number there.
 struct Held {
     std::byte* slot;
@@ -253,6 +269,7 @@ class alignas(kCacheLine) Heap {
     bool refill_from_new(Bins& bins, std::size_t c);
     void take_batch(Bin& bin, std::size_t c, Word pick);
     unsigned stack_slots(std::size_t c) const;
+    [[gnu::noinline]] void free_turning(Held held);
     std::size_t put_back(Held held);
     bool make_current(Bin& bin, Slab& slab, std::size_t c);
     void bring_in(Bins& bins, Slab& slab, std::size_t c);
