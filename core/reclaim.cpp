@@ -334,7 +334,8 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call, bool at_once) {
         }
     };
     while (visits < kVisitsPerTick) {
-        if (run.is_empty() && page_ == 0) visits = pass_used(visits);
+        const bool sweeps = purges && passes_to_sweep_ == 0;
+        if (run.is_empty() && page_ == 0) visits = pass_used(visits, sweeps);
         if (visits == kVisitsPerTick) break;
         BoundedCall::did(Work::slab_visit);
         if (index_ >= region.opened(class_)) end_run();  // before the sweep does
@@ -348,7 +349,7 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call, bool at_once) {
         if (visit_bytes_ <= 0 && run.is_empty()) break;
         const unsigned slabs = region.slabs_per_block(class_);
         const std::size_t resident = popcount(first.resident.get()) * region.page_bytes();
-        if (purges && passes_to_sweep_ == 0) {
+        if (sweeps) {
             // A run that begins late in a tick would be cut short.
             const bool may_begin = may_call && visits + kLeastRunVisits <= kVisitsPerTick;
             if (run.is_empty() && !may_begin && has_run(first, page_, at_once)) break;
@@ -367,18 +368,19 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call, bool at_once) {
     end_run();
 }
 
-// Most blocks are of one slab, with memory and no empty page: the cursor goes past those that follow each
-// other, and there is no more to them.
-unsigned Reclaim::pass_used(unsigned visits) {
+// Most blocks are of one slab, without an empty page that has memory: the cursor goes past those that follow
+// each other, and there is no more to them. Where nothing sweeps, there is no more to any.
+unsigned Reclaim::pass_used(unsigned visits, bool sweeps) {
     if (region.slabs_per_block(class_) != 1) return visits;
     const std::uint32_t opened = region.opened(class_);
     for (; visits < kVisitsPerTick && visit_bytes_ > 0 && index_ < opened; visits++) {
         const Slab& slab = region.slab_at(class_, index_);
         const unsigned unused = slab.unused_count();
-        if (slab.resident.get() == 0 || slab.quiet.get() != 0) break;
-        if (region.may_fill_page(class_, unused) && region.empty_pages(slab) != 0) break;
+        if (sweeps && slab.quiet.get() != 0) break;
+        if (sweeps && region.may_fill_page(class_, unused) && region.empty_pages(slab) != 0) break;
         BoundedCall::did(Work::slab_visit);
         index_++;
+        if (slab.resident.get() == 0) continue;  // it may have been opened just now
         const std::size_t resident = popcount(slab.resident.get()) * region.page_bytes();
         visit_bytes_ -= static_cast<std::int64_t>(resident);
         in_use_.resident_bytes += resident;

@@ -110,7 +110,7 @@ class Reclaim {
 
     unsigned look_back(SlabNumber freed_into, bool purges, std::size_t resident);
     void walk(unsigned visits, bool purges, bool may_call, bool at_once);
-    unsigned pass_used(unsigned visits);
+    unsigned pass_used(unsigned visits, bool sweeps);
     bool gives_back(Run& run);
     bool find_block();
     bool little_is_free(std::size_t resident) const { return free_bytes_ < resident / kLittleShare; }
