@@ -74,11 +74,14 @@ class Server:
             return [pid, *map(int, file.read().split())]
 
     def resident_mib(self):
-        """Private memory of all its processes: what they share with each other or with files does not count."""
+        """Private memory of all its processes: what they share with each other or with files does not count.
+
+        Clean pages of files count as private as long as nobody else maps the same library, whoever that is: what is
+        clean counts only where it was given back lazily."""
         total = 0
         for pid in self.processes():
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                total += sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
+                total += sum(int(line.split()[1]) for line in file if line.startswith(("Private_Dirty:", "LazyFree:")))
         return total / 1024
 
     def peak_mib(self):
