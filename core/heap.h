@@ -24,7 +24,7 @@ namespace tslab {
 // it lies, what comes from a slab is packed; and a held slot keeps its page, and from the clock what is freed
 // to it. So a stack is as deep as it can be only where there is little to lose: heaps are few, this one has
 // few slabs of the class, and little memory is free. It is shallow while much is.
-inline constexpr unsigned kStackSlots = 59;  // a bin fills 1024 bytes
+inline constexpr unsigned kStackSlots = 67;
 inline constexpr unsigned kUsualStackSlots = 27;
 inline constexpr unsigned kLeastStackSlots = 16;
 inline constexpr unsigned kFewHeaps = 16;
@@ -189,7 +189,8 @@ class alignas(kCacheLine) Bin {
     alignas(kCacheLine) Held stack_[kStackSlots + 1]{};  // owner; the first is never filled: the end
 };
 
-static_assert(sizeof(Bin) == 1024, "a bin is found by a shift");
+static_assert(sizeof(Bin) == 18 * kCacheLine,
+              "no power of two: first lines of bins fall into many sets of a cache");
 
 // What a heap takes from: its own for the process's epochs, and others for the domains it has.
 struct Bins {
