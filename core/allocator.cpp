@@ -13,7 +13,7 @@
 
 namespace tslab {
 
-constinit Served served{kMinServed, kMaxServed - kMinServed};
+constinit Served served{kMinServed, kMaxServed - kMinServed + 1};
 
 namespace {
 
@@ -137,7 +137,7 @@ bool start(const Host& host, bool now) {
     os::started_name(started_name, sizeof started_name);
     os::program_name(program_name, sizeof program_name);
     const bool active = start_region(started_name, program_name, host);
-    served = active ? Served{options.min_size, options.max_size - options.min_size} : Served{SIZE_MAX, 0};
+    served = {options.min_size, active ? options.max_size - options.min_size + 1 : 0};
     // pairs with phase()
     phase_now.store(active ? Phase::active : Phase::passing_through, std::memory_order_release);
     if (active) reporter.start(started_name);

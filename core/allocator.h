@@ -6,14 +6,14 @@
 
 namespace tslab {
 
-// Requests of least .. least + extent bytes are ours. Nothing is, where `least` is the largest value.
+// Requests of so many sizes from `least` bytes up are ours.
 struct Served {
     std::size_t least;
-    std::size_t extent;
+    std::size_t sizes;
 };
 TSLAB_INTERNAL extern constinit Served served;
 
-TSLAB_HOT bool serves(std::size_t bytes) { return bytes - served.least <= served.extent; }
+TSLAB_HOT bool serves(std::size_t bytes) { return bytes - served.least < served.sizes; }
 TSLAB_HOT bool owns(const void* pointer) { return region.owns(pointer); }
 TSLAB_HOT bool owns_high(const void* pointer) { return region.owns_high(pointer); }
 
@@ -29,7 +29,7 @@ TSLAB_HOT void* allocate(std::size_t bytes) {
 TSLAB_COLD void* allocate_slow(std::size_t bytes);
 
 // owns(pointer). Keeps errno, as glibc's free does. False, with nothing done, where it is not a live slot of
-// the slabs that this thread takes from: ask free_in_slab with what the pointer was found to name; one
+// this thread's home, see slab.h: ask free_in_slab with what the pointer was found to name; one
 // without a flag is no slot.
 TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     const Place place = region.locate(pointer);
@@ -43,7 +43,7 @@ TSLAB_HOT bool free_owned(void* pointer, Held& held) {
     if (this_thread.bins[place.size_class].push(held)) [[likely]] {
         held.live->set(0);
     } else {
-        this_thread.heap->free_slow(held);
+        this_thread.heap->free_to_slab(held);
     }
     return true;
 }
@@ -53,7 +53,7 @@ TSLAB_HOT void give_back(Held held) {
     Heap* const heap = this_thread.heap;
     const HeapNumber owner = heap_of(held.slab().home.load(std::memory_order_relaxed));
     if (heap != nullptr && owner == heap->number()) {
-        heap->free_slow(held);
+        heap->free_to_slab(held);
     } else {
         Heap::free_remote(held, heap);
     }

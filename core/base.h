@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// A hot function is small, always inlined, and leaves by a tail call to its one cold partner, named `…_slow`.
+// A hot function is small, always inlined, and leaves the rare case to a tail call, mostly of its cold
+// partner `…_slow`.
 #define TSLAB_HOT [[gnu::always_inline]] inline
 #define TSLAB_COLD [[gnu::cold, gnu::noinline]]
 // On the declaration of every variable that files share: reached directly, not through the table that lets

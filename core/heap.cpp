@@ -273,14 +273,14 @@ void Heap::close_current(Bin& bin, std::size_t c) {
 
 namespace {
 
-// Whether more is to be done about a free slot more than to note it.
+// Whether another free slot is more than one bit more.
 TSLAB_HOT bool turns(const Slab& slab, std::size_t c, unsigned room) {
     return (turning_points.of[c] >> room & 1) != 0 || slab.listed == 0 || slab.tails.get() != 0;
 }
 
 }  // namespace
 
-void Heap::free_slow(Held held) {
+void Heap::free_to_slab(Held held) {
     const BoundedCall call;
     Slab& slab = held.slab();
     const std::size_t c = slab.size_class.get();
@@ -315,7 +315,7 @@ std::size_t Heap::put_back(Held held) {
     slab.set_free(slab.free.get() | held.mask(), room + 1);
     if (!turns(slab, c, room)) return 0;
     settle(slab, c);
-    return room % 16 == 15 ? 16 * class_size(c) : 0;
+    return (room + 1) % kClockedSlots == 0 ? kClockedSlots * class_size(c) : 0;
 }
 
 void Heap::free_remote(Held held, Heap* own) {
@@ -332,14 +332,15 @@ void Heap::free_remote(Held held, Heap* own) {
     if ((before & mask) != 0) return report_misuse(Misuse::double_free, c, held.slot);
     step(Step::free_remote_set);
     if (before == 0) enqueue_remote(slab);
+    const std::size_t bytes = kClockedSlots * class_size(c);
     if (own == nullptr) {  // nowhere to count: the slab says when
-        if (popcount(before | mask) % (16 / count) == 0)
-            reclaim.tick_or_leave(16 * class_size(c), region.number(slab));
-        return;
+        if (popcount(before | mask) % (kClockedSlots / count) != 0) return;
+        reclaim.tick_or_leave(bytes, region.number(slab));
+        return stats.judge_call(c);
     }
     own->frees_elsewhere_ += count;
-    if (own->frees_elsewhere_ % 16 >= count) return;  // not past a multiple of it
-    own->clock(16 * class_size(c), region.number(slab));
+    if (own->frees_elsewhere_ % kClockedSlots >= count) return;  // not past a multiple of it
+    own->clock(bytes, region.number(slab));
     own->judge_call(c);
 }
 

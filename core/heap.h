@@ -22,16 +22,16 @@ namespace tslab {
 
 // How many slots a stack may hold; a refill takes half as many. What is taken from a stack again lies where
 // it lies, what comes from a slab is packed; and a held slot keeps its page, and from the clock what is freed
-// to it. So a stack is as deep as it can be only where there is little to lose: heaps are few, this one has
-// few slabs of the class, and little memory is free. It is shallow while much is.
+// to it. So a stack is as deep as it can be only where there is little to lose: few heaps were ever made,
+// this one has few slabs of the class, and no more than kSmallGain is free. It is shallow while much is.
 inline constexpr unsigned kStackSlots = 67;
 inline constexpr unsigned kUsualStackSlots = 27;
 inline constexpr unsigned kLeastStackSlots = 16;
 inline constexpr unsigned kFewHeaps = 16;
 inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most, of its class first
 inline constexpr unsigned kCollectTurn = 8;    // one refill in so many collects of another class too
-inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries before it turns to others
-inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at most
+inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries at a time
+inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at a time
 inline constexpr unsigned kJoinTries = 16;     // closed slabs of smaller classes a refill looks at, at most
 inline constexpr unsigned kJoinTriesEach = 2;  // and of each of them
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
@@ -42,16 +42,20 @@ inline constexpr unsigned kManySlabs = 16;     // of a class: sparse ones are re
 inline constexpr unsigned kLists = 5;
 constexpr unsigned closed_list(unsigned room) { return 1u + (room > 8) + (room > 16) + (room > 32); }
 
-// With how many free slots a slab that gets one more turns, and has to be looked at: it has its first, the
-// next list is its, it is sparse or empty now; or sixteen more are clocked. Elsewhere only what is free
-// changes.
+// With how many free slots a slab that gets one more turns, which is when it is listed, retired or released,
+// and its heap's stack made more or less deep: at the first, where the next list is its, where it is sparse
+// or empty then, and each kSettledSlots at least; and each kClockedSlots, which are clocked then. Elsewhere
+// only what is free changes.
+inline constexpr unsigned kSettledSlots = 8;
+inline constexpr unsigned kClockedSlots = 16;
 inline constexpr struct TurningPoints {
     Word of[kClasses];
     constexpr TurningPoints() : of{} {
         for (std::size_t c = 0; c < kClasses; c++) {
             for (unsigned room = 0; room < class_slots(c); room++) {
-                const bool turns = room % 8 == 0 || room % 16 == 15 || room + 1 == sparse_at(c) ||
-                                   room + 1 == class_slots(c);
+                const bool turns = room % kSettledSlots == 0 || closed_list(room) != closed_list(room + 1) ||
+                                   room + 1 == sparse_at(c) || room + 1 == class_slots(c) ||
+                                   (room + 1) % kClockedSlots == 0;
                 of[c] |= Word{turns} << room;
             }
         }
@@ -217,7 +221,7 @@ class alignas(kCacheLine) Heap {
     // A slot of class c, from a slab: null where none can be had.
     TSLAB_COLD void* take_slow(std::size_t c);
     // A live slot becomes free.
-    [[gnu::noinline]] void free_slow(Held held);
+    [[gnu::noinline]] void free_to_slab(Held held);
     // Leaves slots of the epochs before, and turns to the process's. A refill turns too, and uses up what is
     // held.
     TSLAB_COLD void renew();

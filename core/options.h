@@ -68,7 +68,7 @@ struct Percentage {
     row(Percent, budget, "TSLAB_BUDGET", Percentage{2}, 0, 0, \
         "free memory that closed epochs may keep before it is used again, in percent of live bytes") \
     row(Purging, reclaim, "TSLAB_RECLAIM", Reclaiming::normal, 0, 0, \
-        "give empty pages back: off, normal, or eager, at the first visit that finds them empty") \
+        "give empty pages back: off, normal, or eager, always at the first visit that finds them empty") \
     row(Names, only, "TSLAB_ONLY", nullptr, 0, 0, \
         "serve only programs of these names: comma-separated, a final * matches any rest") \
     row(Names, exclude, "TSLAB_EXCLUDE", nullptr, 0, 0, \

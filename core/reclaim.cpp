@@ -177,6 +177,7 @@ void Reclaim::begin_generation() {
     index_ = 0;
     page_ = 0;
     in_use_ = {};
+    kept_bytes_ = 0;
     for (SlabNumber& slab : trail_) slab = 0;
     walking_.store(false, std::memory_order_relaxed);
 }
@@ -184,7 +185,7 @@ void Reclaim::begin_generation() {
 // Pages that are given back and soon taken again cost two system calls' worth of time and save nothing: where
 // they are more than half of what a sweep gives back, and come faster than they may, it is longer to the next
 // sweep. recently_purged_ is twice what a sweep gives back where all give back alike. It is less long again
-// after a sweep that gave back some at a lower price; one that found none says nothing.
+// after a sweep that gave back some at a lower price, and not after one that found none.
 void Reclaim::end_sweep() {
     if (!left_some_) sweeps_.fetch_add(1, std::memory_order_relaxed);
     left_some_ = false;
@@ -319,8 +320,8 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycle
     return true;
 }
 
-// Moves the cursor on, past as many slabs as this tick has left of its visits, and at most to the first run
-// that is worth a call which it may not make any more.
+// Moves the cursor on, past as many slabs as this tick has left of its visits, and at most to the first page
+// that could begin a run, where it may make no call any more or has few visits left.
 void Reclaim::walk(unsigned visits, bool purges, bool may_call, bool at_once) {
     Run run;
     const auto end_run = [&] {
@@ -368,8 +369,8 @@ void Reclaim::walk(unsigned visits, bool purges, bool may_call, bool at_once) {
     end_run();
 }
 
-// Most blocks are of one slab, without an empty page that has memory: the cursor goes past those that follow
-// each other, and there is no more to them. Where nothing sweeps, there is no more to any.
+// Most blocks on small pages are of one slab, without an empty page that has memory: the cursor goes past
+// those that follow each other, and there is no more to them. Where nothing sweeps, there is no more to any.
 unsigned Reclaim::pass_used(unsigned visits, bool sweeps) {
     if (region.slabs_per_block(class_) != 1) return visits;
     const std::uint32_t opened = region.opened(class_);

@@ -44,9 +44,9 @@ inline constexpr unsigned kTrailShare = 64;
 inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
-// Patience is less where more is at stake: where more than a quarter of all is free, it is at most
-// kPatienceForGain, and as often that again as what is free goes into kLargeGain. Much is free where that is
-// more than kLargeGain.
+// The next sweep is sooner where more is at stake: where more than a quarter of all is free, patience counts
+// as kPatienceForGain at most, and as often that again as what is free goes into kLargeGain. Much is free
+// where that is more than kLargeGain.
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr std::size_t kSmallGain = std::size_t{1} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
@@ -80,7 +80,7 @@ class Reclaim {
         if (!tick(bytes, freed_into)) left_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     }
 
-    // Sweeps completed that gave back every page found empty twice.
+    // Sweeps completed that left no page for want of calls. Where nothing may be given back, those count too.
     std::uint64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
 
     // Purges every page that is empty now, or those of one epoch; takes time in proportion to the slabs.
@@ -145,7 +145,7 @@ class Reclaim {
     std::int64_t visit_bytes_{};             // that may still be visited; below zero where a tick went beyond
     std::size_t call_bytes_{};               // clocked and not yet spent on system calls
     std::size_t since_call_{};               // clocked since the last of them
-    unsigned patience_{1};                   // one in so many passes is a sweep, up to kMostPatience
+    unsigned patience_{1};                   // one in so many passes is a sweep, or more, up to kMostPatience
     unsigned passes_to_sweep_{};             // 0: this one is
     InUse in_use_{};                         // of class_
     std::size_t kept_bytes_{};               // free memory of the classes that this pass has seen

@@ -119,7 +119,7 @@ inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
 // between a heap's operations; while one is under way `free` may lack slots, never have too many.
 struct alignas(2 * kCacheLine) Slab {
     // What a free asks for, on one cache line but for the last of many slots.
-    std::atomic<Home> home{};         // owner; its heap does not change while a slot is live
+    std::atomic<Home> home{};         // owner; the heap of a live slot changes only in a forked child
     std::atomic<Word> remote_free{};  // any: live slots that other threads have freed
     alignas(Word) LiveSlots live;     // owner
 

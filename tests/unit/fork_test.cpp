@@ -8,6 +8,21 @@
 using namespace tslab;
 using namespace tslab::test;
 
+namespace tslab::test {
+
+struct FreeBytes {
+    using Type = std::size_t Reclaim::*;
+    friend Type member(FreeBytes);
+};
+template struct Open<FreeBytes, &Reclaim::free_bytes_>;
+struct KeptBytes {
+    using Type = std::size_t Reclaim::*;
+    friend Type member(KeptBytes);
+};
+template struct Open<KeptBytes, &Reclaim::kept_bytes_>;
+
+}  // namespace tslab::test
+
 namespace {
 
 std::atomic<bool> stopped;
@@ -182,6 +197,27 @@ TEST_CASE("a walk that a signal handler's fork interrupts is still under way in 
     if (child == 0) _exit(refused && well ? 0 : 1);
     CHECK(well);
     expect_well(child);
+}
+
+TEST_CASE("a child of a parent in the middle of a pass finds as much free as that finds", "[fork]") {
+    start_core();
+    auto slots = get_many(20000, 256);
+    std::vector<void*> every_other;
+    for (std::size_t i = 0; i < slots.size(); i += 2) every_other.push_back(slots[i]);
+    put_all(every_other);  // and no page is empty
+    const auto finish_pass = [] {
+        constexpr std::size_t unknown = 1;
+        reclaim.*member(FreeBytes{}) = unknown;
+        while (reclaim.*member(FreeBytes{}) == unknown) reclaim.tick(kTickBytes, 0);
+        return reclaim.*member(FreeBytes{});
+    };
+    const std::size_t found = finish_pass();
+    CHECK(found > std::size_t{1} << 20);
+    while (reclaim.*member(KeptBytes{}) < found / 2) reclaim.tick(kTickBytes, 0);
+    const pid_t child = fork();
+    if (child == 0) _exit(finish_pass() < found + found / 4 ? 0 : 1);
+    expect_well(child);
+    for (std::size_t i = 1; i < slots.size(); i += 2) put(slots[i]);
 }
 
 TEST_CASE("fork by a thread that has no heap", "[fork]") {

@@ -311,6 +311,19 @@ TEST_CASE("aligned sizes are slots of that alignment, or refused", "[heap]") {
     CHECK(aligned_bytes(1024, 100) == 0);
 }
 
+TEST_CASE("where nothing is served no size is", "[heap]") {
+    start_core();
+    const Served before = served;
+    served.sizes = 0;
+    for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, kMaxServed, SIZE_MAX - 1, SIZE_MAX})
+        CHECK_FALSE(serves(bytes));
+    served = before;
+    CHECK(serves(1));
+    CHECK(serves(kMaxServed));
+    CHECK_FALSE(serves(0));
+    CHECK_FALSE(serves(kMaxServed + 1));
+}
+
 TEST_CASE("a thread whose destructors have run frees, and takes no more", "[heap]") {
     start_core();
     void* const slot = get(100);

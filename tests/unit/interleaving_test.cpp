@@ -128,7 +128,7 @@ TEST_CASE("a remote free that loses to the owner's is counted when it is collect
     Stop stop(Step::free_remote_tested, [] {
         // The owner's free, as the owner does it: from here, since the owner waits for this thread.
         const Place place = region.locate(shared_slot);
-        owner->free_slow(Held::make(static_cast<std::byte*>(shared_slot), *place.slab, place.slot));
+        owner->free_to_slab(Held::make(static_cast<std::byte*>(shared_slot), *place.slab, place.slot));
     });
     elsewhere([] { put(shared_slot); });
     CHECK(Stop::reached);

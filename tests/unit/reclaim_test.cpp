@@ -447,3 +447,20 @@ TEST_CASE("what a spike leaves is given back by its own frees", "[reclaim]") {
     CHECK(own_heap().is_valid());
     CHECK(live_slots() == 0);
 }
+
+TEST_CASE("the system calls that a thread without a heap makes are counted as calls of its frees",
+          "[reclaim]") {
+    start_core();
+    auto slots = get_many(60000, 256);
+    reclaim.*member(Patience{}) = 1;
+    const auto made = figure(Figure::purge_calls);
+    const auto counted = figure(Figure::slow_system_calls);
+    elsewhere([&] {
+        put_all(slots);
+        CHECK(this_thread.heap == nullptr);
+    });
+    CHECK(figure(Figure::purge_calls) > made);
+    CHECK(figure(Figure::slow_system_calls) - counted == figure(Figure::purge_calls) - made);
+    collect(100000);
+    CHECK(live_slots() == 0);
+}
