@@ -48,6 +48,7 @@ void begin_child() {
     unwinder.resume_in_child();
     region.begin_generation();
     heaps.begin_generation(attached);
+    domains.begin_generation();
     reclaim.begin_generation();
     profile.begin_generation();
     reporter.begin_generation();

@@ -135,4 +135,13 @@ void Domains::end(Heap& heap) {
     }
 }
 
+void Domains::begin_generation() {
+    for (std::uint32_t number = made_.load(std::memory_order_relaxed); number > 0; number--) {
+        Domain& domain = domains_[number];
+        if (domain.owner.get() == 0 || !heaps.is_void(domain.owner.get())) continue;
+        epochs.close(domain.epoch.get());
+        domain.owner.set(0);
+    }
+}
+
 }  // namespace tslab

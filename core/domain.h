@@ -46,6 +46,9 @@ class Domains {
 
     // The heap's thread ends: so do its domains.
     void end(Heap& heap);
+    // In a forked child: those of threads that it does not have end too. Their numbers are not used again, as
+    // their bins may have been copied half-changed.
+    void begin_generation();
 
   private:
     struct Domain {

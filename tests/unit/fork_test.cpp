@@ -3,6 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <barrier>
+
+#include "core/domain.h"
 #include "residency.h"
 
 using namespace tslab;
@@ -278,4 +281,44 @@ TEST_CASE("generations of children each find their parent's memory", "[fork]") {
         if (!own_heap().is_valid()) _exit(1);
     }
     _exit(live_slots() == 500 ? 0 : 2);
+}
+
+TEST_CASE("in a child the domains of threads that it does not have are none, and its own go on", "[fork]") {
+    start_core();
+    DomainHandle mine = 0;
+    REQUIRE(domains.create(own_heap(), mine) == Refusal::none);
+    REQUIRE(domains.enter(own_heap(), mine) == Refusal::none);
+    void* const slot = get(300);
+    std::barrier both(2);
+    DomainHandle theirs = 0;
+    std::thread other([&] {
+        domains.create(own_heap(), theirs);
+        domains.enter(own_heap(), theirs);
+        put(get(300));
+        both.arrive_and_wait();
+        both.arrive_and_wait();
+    });
+    both.arrive_and_wait();
+    const std::uint64_t their_epoch = domains.epoch(theirs);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (domains.enter(own_heap(), theirs) != Refusal::no_domain || domains.epoch(theirs) != 0) _exit(1);
+        if (domains.has_open(their_epoch) || epochs.record(their_epoch)->closed_ms.get() == 0) _exit(2);
+        put(slot);
+        if (domains.exit(own_heap(), mine) != Refusal::none) _exit(3);
+        if (domains.destroy(own_heap(), mine) != Refusal::none) _exit(4);
+        DomainHandle another = 0;
+        if (domains.create(own_heap(), another) != Refusal::none || another == theirs) _exit(5);
+        if (domains.enter(own_heap(), another) != Refusal::none) _exit(6);
+        auto slots = get_many(1000, 300);
+        put_all(slots);
+        _exit(own_heap().is_valid() ? 0 : 7);
+    }
+    expect_well(child);
+    CHECK(domains.has_open(their_epoch));
+    both.arrive_and_wait();
+    other.join();
+    put(slot);
+    REQUIRE(domains.exit(own_heap(), mine) == Refusal::none);
+    REQUIRE(domains.destroy(own_heap(), mine) == Refusal::none);
 }
