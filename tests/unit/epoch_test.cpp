@@ -121,8 +121,9 @@ class FullSlabs {
         for (auto& [slab, own] : by_slab_) {
             if (slab != current && own.size() == class_slots(c)) full_.push_back(slab);
         }
-        REQUIRE(full_.size() >= 2);
-        while (!own_heap().bin(c).is_full()) free_in(*full_[1]);
+        REQUIRE(full_.size() >= 3);
+        for (std::size_t from = 1; !own_heap().bin(c).is_full();)
+            by_slab_[full_[from]].empty() ? void(from++) : free_in(*full_[from]);
     }
     ~FullSlabs() {
         for (auto& [slab, own] : by_slab_) put_all(own);
