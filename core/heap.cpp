@@ -273,7 +273,8 @@ void Heap::close_current(Bin& bin, std::size_t c) {
 
 namespace {
 
-// Whether another free slot is more than one bit more.
+// Whether more follows from another free slot: joined slots come apart, and a slab that was listed nowhere
+// for want of memory waits for it.
 TSLAB_HOT bool turns(const Slab& slab, std::size_t c, unsigned room) {
     return (turning_points.of[c] >> room & 1) != 0 || slab.listed == 0 || slab.tails.get() != 0;
 }
