@@ -279,6 +279,12 @@ TSLAB_HOT bool turns(const Slab& slab, std::size_t c, unsigned room) {
     return (turning_points.of[c] >> room & 1) != 0 || slab.listed == 0 || slab.tails.get() != 0;
 }
 
+// A live or held slot of a slab without tails, which has so many free ones.
+TSLAB_HOT void make_free(Slab& slab, Held held, unsigned room) {
+    held.live->set(0);
+    slab.set_free(slab.free.get() | held.mask(), room + 1);
+}
+
 }  // namespace
 
 void Heap::free_to_slab(Held held) {
@@ -287,8 +293,7 @@ void Heap::free_to_slab(Held held) {
     const std::size_t c = slab.size_class.get();
     const unsigned room = slab.room.get();
     if (turns(slab, c, room) || bin(c).holds_too_many()) return free_turning(held);
-    held.live->set(0);
-    slab.set_free(slab.free.get() | held.mask(), room + 1);
+    make_free(slab, held, room);
 }
 
 void Heap::free_turning(Held held) {
@@ -312,8 +317,7 @@ std::size_t Heap::put_back(Held held) {
         return count * class_size(c);
     }
     const unsigned room = slab.room.get();
-    held.live->set(0);
-    slab.set_free(slab.free.get() | held.mask(), room + 1);
+    make_free(slab, held, room);
     if (!turns(slab, c, room)) return 0;
     settle(slab, c);
     return (room + 1) % kClockedSlots == 0 ? kClockedSlots * class_size(c) : 0;

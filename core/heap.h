@@ -24,7 +24,7 @@ namespace tslab {
 // it lies, what comes from a slab is packed; and a held slot keeps its page, and from the clock what is freed
 // to it. So a stack is as deep as it can be only where there is little to lose: few heaps were ever made,
 // this one has few slabs of the class, and no more than kSmallGain is free. It is shallow while much is.
-inline constexpr unsigned kStackSlots = 67;
+inline constexpr unsigned kStackSlots = 67;  // a bin fills 18 cache lines
 inline constexpr unsigned kUsualStackSlots = 27;
 inline constexpr unsigned kLeastStackSlots = 16;
 inline constexpr unsigned kFewHeaps = 16;

@@ -105,9 +105,9 @@ TEST_CASE("a stack is deep, until much memory is free: then it goes back one by 
         more.pop_back();
     };
     pretend(Gain::large);
-    // That much is free is seen when a slab turns, at the latest at its eighth slot.
+    // That much is free is seen when a slab turns.
     unsigned held = kStackSlots;
-    for (unsigned i = 0; i < 8 && bin.held() == held; i++) put_one();
+    for (unsigned i = 0; i < kSettledSlots && bin.held() == held; i++) put_one();
     while (held > kLeastStackSlots) {
         REQUIRE(bin.held() == --held);
         REQUIRE(own_heap().is_valid());
