@@ -28,6 +28,7 @@ enum class Step {
     free_remote_queued,  // slab marked as queued, not yet on the pending stack
     collect_popped,      // slab off the pending stack, its words untouched
     collect_freed,       // `free` and `live` written, remote_free not yet cleared
+    unused_asked,        // what others have freed read, `free` not yet
     open_claimed,        // slab current, not yet in the bin
     acquire_popped,      // slab off the pool or fresh, not yet owned
     release_unowned,     // slab without owner, not yet in the pool

@@ -197,12 +197,17 @@ struct alignas(2 * kCacheLine) Slab {
     }
 
     // The slots whose memory nobody needs. May miss some that other threads are freeing now.
-    // Pairs with free_remote: what another thread wrote into its object comes before a purge.
-    Word unused() const { return free.get() | handed_over(remote_free.load(std::memory_order_acquire)); }
+    // Acquire, here and below: what is not handed over any more is free by then. And it pairs with
+    // free_remote: what another thread wrote into its object comes before a purge.
+    Word unused() const {
+        const Word handed = handed_over(remote_free.load(std::memory_order_acquire));
+        step(Step::unused_asked);
+        return handed | free.get();
+    }
     // How many those are, in few steps: exact while nobody frees or takes, and more where the owner has just
     // collected some.
     unsigned unused_count() const {
-        const Word handed = remote_free.load(std::memory_order_relaxed);
+        const Word handed = remote_free.load(std::memory_order_acquire);
         return room.get() + (handed == 0 ? 0 : popcount(handed_over(handed)));
     }
 

@@ -89,6 +89,20 @@ TEST_CASE("a remote free while the owner collects the same slab", "[interleaving
     }
 }
 
+TEST_CASE("what was handed over is unused while the owner collects it", "[interleaving]") {
+    start_core();
+    take_pair();
+    elsewhere([] { put(shared_slot); });
+    const Place place = region.locate(shared_slot);
+    CHECK((place.slab->unused() & place.mask()) != 0);
+    Stop stop(Step::unused_asked, [] { collect(1000); });
+    CHECK((place.slab->unused() & place.mask()) != 0);
+    CHECK(Stop::reached);
+    CHECK(place.slab->remote_free.load() == 0);
+    put(other_slot);
+    give_back_rest();
+}
+
 TEST_CASE("the owner collects while a remote free is half done", "[interleaving]") {
     start_core();
     for (const Step at : {Step::free_remote_tested, Step::free_remote_set, Step::free_remote_queued}) {
