@@ -1,5 +1,5 @@
 // The promise of reclaim, against the kernel's own view: a page that has memory holds a slot that is not
-// free, or did within the last two sweeps, or is of a slab that a thread takes from. The seed is printed;
+// free, or is of a slab that a thread takes from, or was so within the last two sweeps. The seed is printed;
 // SEED=n repeats a run.
 #include <barrier>
 #include <memory>
@@ -22,14 +22,22 @@ class PageHistory {
         for (std::size_t i = 0; i < kClasses * most_pages; i++) seen_[i].store(reclaim.sweeps());
     }
 
-    // The object lies on its pages now. Any thread.
-    void note(const void* object) {
-        const Place place = region.locate(object);
-        const std::size_t c = place.size_class;
+    // As all notes by any thread. An object of so many bytes is there, or was till now.
+    void note(const void* object, std::size_t bytes) {
+        const std::size_t c = region.locate(object).size_class;
         const std::size_t from = offset(c, object);
-        const std::size_t last = from + class_size(c) - 1;
+        const std::size_t last = from + bytes - 1;
         for (std::size_t page = from / region.page_bytes(); page <= last / region.page_bytes(); page++)
             note_page(c, page);
+    }
+    void note(Held held) {
+        const std::size_t c = held.slab().size_class.get();
+        note(held.slot, class_size(held.slab().live.class_at(held.number(), c)));
+    }
+    // A thread takes from the slab, or did till now.
+    void note_taken_from(Slab& slab) {
+        const Slab& first = region.first_of_block(slab);
+        note_pages(first, first.resident.get());
     }
 
     // While no other thread is at work: notes the slots that heaps hold and the slabs they take from; how
@@ -69,6 +77,11 @@ class PageHistory {
             needed |= class_mask(c) & ~region.slab_at(c, index + k).unused();
         unsigned pages = region.pages_under(c, needed);
         if (hold_of(first.state.load()) == Hold::current) pages |= first.resident.get();
+        note_pages(first, pages);
+    }
+
+    void note_pages(const Slab& first, unsigned pages) {
+        const std::size_t c = first.size_class.get();
         const std::size_t start = offset(c, region.slots_of(first)) / region.page_bytes();
         for (; pages != 0; pages &= pages - 1) note_page(c, start + lowest(pages));
     }
@@ -102,10 +115,7 @@ class Worker {
             if (random_() % 8192 == 0) center_ = 64 + random_() % 600;
             const bool grows = objects_.size() < target_ ? random_() % 4 != 0 : random_() % 4 == 0;
             if (grows || objects_.empty()) {
-                objects_.push_back(get(center_ + random_() % 100));
-                if (objects_.back() == nullptr) std::abort();
-                history_.note(objects_.back());
-                std::memset(objects_.back(), 0x5a, 64);
+                take(center_ + random_() % 100);
             } else {
                 void*& victim = objects_[random_() % objects_.size()];
                 std::swap(victim, objects_.back());
@@ -122,10 +132,30 @@ class Worker {
     }
 
   private:
+    // All is noted behind the call, in which a sweep may end while this thread waits for its turn.
+    void take(std::size_t bytes) {
+        const Bin& bin = own_heap().bin(class_of(bytes));
+        const bool refills = bin.held() == 0;
+        Slab* const current = bin.current;
+        void* const object = get(bytes);
+        if (object == nullptr) std::abort();
+        std::memset(object, 0x5a, 64);
+        history_.note(object, bytes);
+        if (refills) history_.note_taken_from(slab_of(object));
+        if (refills && current != nullptr) history_.note_taken_from(*current);
+        objects_.push_back(object);
+    }
+
     void release_last() {
-        history_.note(objects_.back());
-        put(objects_.back());
+        void* const object = objects_.back();
         objects_.pop_back();
+        const Bin& bin = own_heap().bin(slab_of(object).size_class.get());
+        const std::size_t bytes = usable_bytes(object);
+        const bool holds_any = bin.held() != 0;
+        const Held top = holds_any ? bin.held_at(bin.held() - 1) : Held{};
+        put(object);
+        history_.note(object, bytes);
+        if (holds_any) history_.note(top);  // it may have gone back too
     }
 
     PageHistory& history_;
