@@ -209,6 +209,15 @@ void Reclaim::end_sweep() {
     passes_to_sweep_ = patience_;
 }
 
+void Reclaim::pay_for_retaken() {
+    const std::uint64_t paid = os::monotonic_ms() * kRetakenPerMs;
+    const std::uint64_t retaken = stats.get(Figure::pages_retaken);
+    if (spent_bytes_ + kMostRetaken < paid) spent_bytes_ = paid - kMostRetaken;
+    spent_bytes_ += (retaken - retaken_seen_) * region.page_bytes();
+    retaken_seen_ = retaken;
+    in_debt_ = spent_bytes_ > paid && options.reclaim != Reclaiming::eager;
+}
+
 void Reclaim::end_pass() {
     pass_bytes_ = 0;
     if (passes_to_sweep_ == 0) end_sweep();
@@ -221,6 +230,8 @@ void Reclaim::end_pass() {
         if (passes_to_sweep_ > most) passes_to_sweep_ = static_cast<unsigned>(most);
     }
     passes_to_sweep_--;
+    pay_for_retaken();
+    if (in_debt_ && passes_to_sweep_ == 0) passes_to_sweep_ = 1;
     kept_bytes_ = 0;
 }
 
@@ -282,7 +293,7 @@ unsigned Reclaim::look_back(SlabNumber freed_into, bool purges, std::size_t resi
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
-    const bool in_vain = patience_ != 1 && !much_is_free(resident);
+    const bool in_vain = in_debt_ || (patience_ != 1 && !much_is_free(resident));
     if (!purges || ticks == 0 || back == 0 || in_vain || call_bytes_ < kBytesPerCall) return 0;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class.get());

@@ -15,6 +15,10 @@
 // it again may come to many times that, of which they say nothing: it is recycled, and clocked too when the
 // heap next ticks; but as it changes no slab, less is visited for it, and no epoch ends by it.
 //
+// In bytes, a program that frees all it has and takes it again at once, over and over, looks like one that
+// takes minutes to: there is no sweep, and no tick looks back, before time has paid for the pages that were
+// taken again. Nothing else asks what time it is.
+//
 //   slabs visited by a tick      <= kVisitsPerTick and two blocks
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run; of the
 //                                   recycled once, not kSweepFactor times
@@ -44,6 +48,10 @@ inline constexpr unsigned kTrailShare = 64;
 inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
+// What time pays for, and how much of that is saved. A page that goes and comes back takes 2 to 3 us, so that
+// is about a tenth of the time.
+inline constexpr std::size_t kRetakenPerMs = std::size_t{192} << 10;
+inline constexpr std::size_t kMostRetaken = std::size_t{32} << 20;
 // The next sweep is sooner where more is at stake: where more than a quarter of all is free, patience counts
 // as kPatienceForGain at most, and as often that again as what is free goes into kLargeGain. Much is free
 // where that is more than kLargeGain.
@@ -123,6 +131,7 @@ class Reclaim {
     void end_class();
     void end_pass();
     void end_sweep();
+    void pay_for_retaken();
     template <typename Wanted>
     std::size_t purge(Wanted wanted);
     // They pair with each other.
@@ -156,6 +165,9 @@ class Reclaim {
     std::uint64_t retaken_before_{};   // pages, when the last sweep ended
     std::uint64_t recently_purged_{};  // pages, of older passes less and less
     std::size_t sweep_bytes_{};        // clocked since the last sweep ended
+    std::uint64_t retaken_seen_{};     // pages, when the last pass ended
+    std::uint64_t spent_bytes_{};      // of what time ever paid: for retaken pages, or not saved
+    bool in_debt_{};                   // more than it paid
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

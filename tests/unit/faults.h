@@ -1,6 +1,8 @@
 // The kernel's answers under the tests' control, and what was written to stderr.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 
 namespace tslab::test {
@@ -25,6 +27,9 @@ struct Fault {
 inline Fault reserve_fault;
 inline Fault commit_fault;
 inline Fault give_back_fault;
+
+// How far the clock goes on whenever it is read: no test turns on how fast it runs.
+inline std::atomic<std::uint64_t> clock_step_ms = 1000;
 
 // While set, lines of ours go here and not to stderr.
 inline std::string* captured_lines = nullptr;

@@ -26,6 +26,10 @@ long __wrap__ZN5tslab2os6commitEPvm(void* start, std::size_t bytes) {
 long __wrap__ZN5tslab2os9give_backEPvm(void* start, std::size_t bytes) {
     return give_back_fault.strikes() ? -EINVAL : __real__ZN5tslab2os9give_backEPvm(start, bytes);
 }
+std::uint64_t __wrap__ZN5tslab2os12monotonic_msEv() {
+    static std::atomic<std::uint64_t> now = 1'000'000;
+    return now += clock_step_ms;
+}
 void __wrap__ZN5tslab2os11write_errorEPKcm(const char* text, std::size_t bytes) {
     if (captured_lines != nullptr) {
         captured_lines->append(text, bytes);

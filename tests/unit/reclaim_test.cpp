@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "faults.h"
 #include "residency.h"
 
 namespace tslab::test {
@@ -316,6 +317,31 @@ TEST_CASE("a burst that comes again and again keeps its pages, and gives them ba
     for (int i = 0; i < 1000; i++) put_all(slots = get_many(100, 256));
     CHECK(resident_by_kernel() < peak / 2);
     own_heap().abandon();
+}
+
+TEST_CASE("pages are not given back while time has not paid for those that were taken again", "[reclaim]") {
+    start_core();
+    forget_what_was_in_vain();
+    trim();
+    // All of it is free at the end of each wave, and taken again by the next one.
+    const std::size_t count = 100'000;
+    const auto retaken_by = [&](unsigned waves) {
+        const auto before = figure(Figure::pages_retaken);
+        for (unsigned i = 0; i < waves; i++) {
+            auto slots = get_many(count, 256);
+            put_all(slots);
+        }
+        return (figure(Figure::pages_retaken) - before) * region.page_bytes();
+    };
+    CHECK(retaken_by(12) > 2 * kMostRetaken);
+    clock_step_ms = 0;
+    retaken_by(8);
+    CHECK(retaken_by(4) == 0);
+    CHECK(resident_by_kernel() > count * 256 * 9 / 10);
+    clock_step_ms = 1000;
+    CHECK(retaken_by(8) > kMostRetaken);
+    own_heap().abandon();
+    trim();
 }
 
 TEST_CASE("where calls are short they go to long runs of pages", "[reclaim]") {
