@@ -37,30 +37,30 @@ inline constexpr unsigned kJoinTriesEach = 2;  // and of each of them
 inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
 inline constexpr unsigned kManySlabs = 16;     // of a class: sparse ones are retired, and no stack is deep
 
-// The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
-// of their lists.
-inline constexpr unsigned kLists = 5;
-constexpr unsigned closed_list(unsigned room) { return 1u + (room > 8) + (room > 16) + (room > 32); }
-
 // With how many free slots a slab that gets one more turns, which is when it is listed, retired or released,
-// and its heap's stack made more or less deep: at the first, where the next list is its, where it is sparse
-// or empty then, and each kSettledSlots at least; and each kClockedSlots, which are clocked then. Elsewhere
-// only what is free changes.
+// and its heap's stack made more or less deep: at the first, at each kSettledSlots, and where it is sparse or
+// empty then. Each kClockedSlots are clocked. Elsewhere only what is free changes.
 inline constexpr unsigned kSettledSlots = 8;
-inline constexpr unsigned kClockedSlots = 16;
+inline constexpr unsigned kClockedSlots = 2 * kSettledSlots;
 inline constexpr struct TurningPoints {
     Word of[kClasses];
     constexpr TurningPoints() : of{} {
         for (std::size_t c = 0; c < kClasses; c++) {
             for (unsigned room = 0; room < class_slots(c); room++) {
-                const bool turns = room % kSettledSlots == 0 || closed_list(room) != closed_list(room + 1) ||
-                                   room + 1 == sparse_at(c) || room + 1 == class_slots(c) ||
-                                   (room + 1) % kClockedSlots == 0;
+                const bool turns = room == 0 || (room + 1) % kSettledSlots == 0 || room + 1 == sparse_at(c) ||
+                                   room + 1 == class_slots(c);
                 of[c] |= Word{turns} << room;
             }
         }
     }
 } turning_points;
+
+// The lists of a bin: open slabs with room, the last listed first; and closed ones, the fullest in the first
+// of their lists. A slab changes from list to list where it turns.
+inline constexpr unsigned kLists = 5;
+constexpr unsigned closed_list(unsigned room) {
+    return 1u + (room >= kSettledSlots) + (room >= 2 * kSettledSlots) + (room >= 4 * kSettledSlots);
+}
 
 // A held slot: its address, and that of its live flag, which tells its slab and its number there.
 struct Held {
