@@ -77,7 +77,9 @@ struct Held {
     std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(live); }
 };
 
-// Of a slab's free slots that have memory those to take first: on pages that hold objects, or else any.
+// A slab's free slots that have memory; and of these those to take first: on pages that hold objects, or else
+// any.
+Word resident_slots(Slab& slab, std::size_t c);
 Word ready_slots(Slab& slab, std::size_t c);
 
 // What a heap keeps for one size class. A zeroed bin is an empty one.
