@@ -28,6 +28,7 @@
 #pragma once
 
 #include "epoch.h"
+#include "run.h"
 
 namespace tslab {
 
@@ -38,8 +39,6 @@ inline constexpr std::size_t kBytesPerCall = std::size_t{64} << 10;
 inline constexpr std::size_t kLeastPassBytes = std::size_t{1} << 20;
 inline constexpr unsigned kLeastRunVisits = 8;  // left to a tick that begins a run, so that it can be long
 inline constexpr std::size_t kShortRunBytes = std::size_t{4} << 10;
-inline constexpr std::size_t kLongRunBytes = std::size_t{64} << 10;  // a run that long is not lengthened
-inline constexpr unsigned kMostClaims = 16;  // blocks of a run, with those it only crosses
 inline constexpr std::size_t kLeastLookBack = std::size_t{8} << 10;
 inline constexpr unsigned kTrail = 512;  // ticks that are remembered
 inline constexpr unsigned kTrailShare = 64;
@@ -48,8 +47,8 @@ inline constexpr unsigned kTrailShare = 64;
 inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
-// What time pays for, and how much of that is saved. A page that goes and comes back takes 2 to 3 us, so that
-// is about a tenth of the time.
+// What time pays for, so that giving back and taking again is a tenth of what a program does at most, and how
+// much of that is saved.
 inline constexpr std::size_t kRetakenPerMs = std::size_t{192} << 10;
 inline constexpr std::size_t kMostRetaken = std::size_t{32} << 20;
 // The next sweep is sooner where more is at stake: where more than a quarter of all is free, patience counts
@@ -74,8 +73,6 @@ constexpr bool is_worth_a_call(std::size_t run_bytes, std::size_t saved_bytes, s
 
 // What is to be gained by giving back: free memory of no more than kSmallGain, or more, or much.
 enum class Gain : unsigned char { small, some, large };
-
-class Run;
 
 class Reclaim {
   public:
