@@ -1,7 +1,7 @@
 // One thread's slabs. The owner takes from them and frees into them without atomic swaps; others free into
 // remote_free and queue the slab here.
 //
-//   a slab is listed  =>  owned, not current, room > 0
+//   a slab is listed  =>  owned, not current, room > 0; in a closed list it is in closed_list(room)
 //   a bin's stack     holds only slots whose live flag and free bit are clear
 //   an open slab      is one whose home is its bins': young objects share slabs with young ones
 //

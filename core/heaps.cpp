@@ -59,6 +59,7 @@ bool Heap::list_is_valid(const Bin& bin, unsigned which, std::size_t c) const {
     for (SlabNumber number = bin.first[which]; number != 0; number = region.slab(number).next.get()) {
         const Slab& slab = region.slab(number);
         if (slab.listed != which + 1 || slab.previous != previous) return false;
+        if (which != 0 && closed_list(slab.room.get()) != which) return false;
         if (!slab.is_valid() || slab.size_class.get() != c || slab.room.get() == 0) return false;
         if (heap_of(slab.home.load(std::memory_order_relaxed)) != number_) return false;
         previous = number;

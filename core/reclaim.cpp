@@ -128,13 +128,22 @@ void Reclaim::end_sweep() {
     passes_to_sweep_ = patience_;
 }
 
-void Reclaim::pay_for_retaken() {
-    const std::uint64_t paid = os::monotonic_ms() * kRetakenPerMs;
+// What comes back is taken for that which went last: it is charged as long as any of that is away.
+void Reclaim::charge_for_retaken() {
+    const std::uint64_t now_ms = os::monotonic_ms();
+    const std::uint64_t passed_ms = now_ms > seen_ms_ ? now_ms - seen_ms_ : 0;
     const std::uint64_t retaken = stats.get(Figure::pages_retaken);
-    if (spent_bytes_ + kMostRetaken < paid) spent_bytes_ = paid - kMostRetaken;
-    spent_bytes_ += (retaken - retaken_seen_) * region.page_bytes();
-    retaken_seen_ = retaken;
-    in_debt_ = spent_bytes_ > paid && options.reclaim != Reclaiming::eager;
+    const std::uint64_t back = (retaken - seen_retaken_) * region.page_bytes();
+    seen_ms_ = now_ms;
+    seen_retaken_ = retaken;
+    young_bytes_ -= passed_ms < kYoungMs ? young_bytes_ / kYoungMs * passed_ms : young_bytes_;
+    const std::uint64_t charged = back < young_bytes_ ? back : young_bytes_;
+    young_bytes_ -= charged;
+    const std::uint64_t paid = passed_ms < kYoungMs ? passed_ms * kPaidPerMs : kYoungMs * kPaidPerMs;
+    balance_bytes_ += static_cast<std::int64_t>(paid) - static_cast<std::int64_t>(charged);
+    if (balance_bytes_ > kMostSaved) balance_bytes_ = kMostSaved;
+    if (balance_bytes_ < -kMostOwed) balance_bytes_ = -kMostOwed;
+    if (options.reclaim == Reclaiming::eager) balance_bytes_ = kMostSaved;
 }
 
 void Reclaim::end_pass() {
@@ -149,8 +158,8 @@ void Reclaim::end_pass() {
         if (passes_to_sweep_ > most) passes_to_sweep_ = static_cast<unsigned>(most);
     }
     passes_to_sweep_--;
-    pay_for_retaken();
-    if (in_debt_ && passes_to_sweep_ == 0) passes_to_sweep_ = 1;
+    charge_for_retaken();
+    if (owes() && passes_to_sweep_ == 0) passes_to_sweep_ = 1;
     kept_bytes_ = 0;
 }
 
@@ -199,6 +208,7 @@ bool Reclaim::gives_back(Run& run) {
         return false;
     call_bytes_ -= kBytesPerCall;
     since_call_ = 0;
+    young_bytes_ += run.bytes();
     if (!run.give_back()) off_.store(true, std::memory_order_relaxed);
     return true;
 }
@@ -212,7 +222,7 @@ unsigned Reclaim::look_back(SlabNumber freed_into, bool purges, std::size_t resi
     if (ticks > kTrail) ticks = kTrail;
     const SlabNumber back = trail_[(trail_next_ - ticks) % kTrail];
     trail_[trail_next_++ % kTrail] = freed_into;
-    const bool in_vain = in_debt_ || (patience_ != 1 && !much_is_free(resident));
+    const bool in_vain = owes() || (patience_ != 1 && !much_is_free(resident));
     if (!purges || ticks == 0 || back == 0 || in_vain || call_bytes_ < kBytesPerCall) return 0;
     Slab* first = &region.first_of_block(region.slab(back));
     const std::size_t bytes = region.block_bytes(first->size_class.get());

@@ -16,8 +16,9 @@
 // heap next ticks; but as it changes no slab, less is visited for it, and no epoch ends by it.
 //
 // In bytes, a program that frees all it has and takes it again at once, over and over, looks like one that
-// takes minutes to: there is no sweep, and no tick looks back, before time has paid for the pages that were
-// taken again. Nothing else asks what time it is.
+// takes minutes to. So what ticks gave back lately is charged when it is taken again, and time pays: where it
+// has not paid all when a pass ends, no sweep begins and no tick looks back in the next one. A clock that was
+// set back counts from there on. Eager reclaim owes nothing, and nothing else depends on time.
 //
 //   slabs visited by a tick      <= kVisitsPerTick and two blocks
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run; of the
@@ -47,10 +48,13 @@ inline constexpr unsigned kTrailShare = 64;
 inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
-// What time pays for, so that giving back and taking again is a tenth of what a program does at most, and how
-// much of that is saved.
-inline constexpr std::size_t kRetakenPerMs = std::size_t{192} << 10;
-inline constexpr std::size_t kMostRetaken = std::size_t{32} << 20;
+// What time pays, so that giving back and taking again is a tenth of what a program does; how much of it is
+// saved, and how much is owed at most. What stayed away for kYoungMs or more was worth it, and little of it
+// is charged.
+inline constexpr std::uint64_t kPaidPerMs = std::uint64_t{192} << 10;
+inline constexpr std::int64_t kMostSaved = std::int64_t{32} << 20;
+inline constexpr std::int64_t kMostOwed = std::int64_t{256} << 20;
+inline constexpr std::uint64_t kYoungMs = 1000;
 // The next sweep is sooner where more is at stake: where more than a quarter of all is free, patience counts
 // as kPatienceForGain at most, and as often that again as what is free goes into kLargeGain. Much is free
 // where that is more than kLargeGain.
@@ -128,7 +132,8 @@ class Reclaim {
     void end_class();
     void end_pass();
     void end_sweep();
-    void pay_for_retaken();
+    void charge_for_retaken();
+    bool owes() const { return balance_bytes_ < 0; }
     template <typename Wanted>
     std::size_t purge(Wanted wanted);
     // They pair with each other.
@@ -151,7 +156,7 @@ class Reclaim {
     std::int64_t visit_bytes_{};             // that may still be visited; below zero where a tick went beyond
     std::size_t call_bytes_{};               // clocked and not yet spent on system calls
     std::size_t since_call_{};               // clocked since the last of them
-    unsigned patience_{1};                   // one in so many passes is a sweep, or more, up to kMostPatience
+    unsigned patience_{1};                   // at most one in so many passes is a sweep, up to kMostPatience
     unsigned passes_to_sweep_{};             // 0: this one is
     InUse in_use_{};                         // of class_
     std::size_t kept_bytes_{};               // free memory of the classes that this pass has seen
@@ -162,9 +167,10 @@ class Reclaim {
     std::uint64_t retaken_before_{};   // pages, when the last sweep ended
     std::uint64_t recently_purged_{};  // pages, of older passes less and less
     std::size_t sweep_bytes_{};        // clocked since the last sweep ended
-    std::uint64_t retaken_seen_{};     // pages, when the last pass ended
-    std::uint64_t spent_bytes_{};      // of what time ever paid: for retaken pages, or not saved
-    bool in_debt_{};                   // more than it paid
+    std::uint64_t seen_ms_{};          // the clock, when the last pass ended
+    std::uint64_t seen_retaken_{};     // pages, when the last pass ended
+    std::uint64_t young_bytes_{};      // that ticks gave back lately, and that did not come back
+    std::int64_t balance_bytes_{};     // what time paid, less what was charged
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

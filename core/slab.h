@@ -111,7 +111,7 @@ using SlabNumber = std::uint32_t;
 // A slab on a pending stack names the next one, or this where it is the last; 0 means it is on none.
 inline constexpr SlabNumber kLastPending = ~SlabNumber{0};
 
-//   free & live == 0        remote_free ⊆ live        held == slots − popcount(free | joined(live))
+//   free & live == 0        remote_free ⊆ live        held and their tails == ~(free | joined(live))
 //   room == popcount(free)  free & tails == 0         quiet ⊆ resident
 //   a slab with tails is retired
 //

@@ -7,8 +7,7 @@
 
 namespace tslab::test {
 
-// The n-th call from now fails (1 is the next one), and so does every one after it until `calls` have; 0 ends
-// it.
+// The next `skip` calls succeed, and of those behind them `fail` fail.
 struct Fault {
     int skip = 0;
     int fail = 0;
@@ -28,8 +27,12 @@ inline Fault reserve_fault;
 inline Fault commit_fault;
 inline Fault give_back_fault;
 
-// How far the clock goes on whenever it is read: no test turns on how fast it runs.
+// The clock goes on by so much whenever it is read, and never by itself: no test turns on how fast it runs.
 inline std::atomic<std::uint64_t> clock_step_ms = 1000;
+struct ClockStands {
+    ClockStands() { clock_step_ms = 0; }
+    ~ClockStands() { clock_step_ms = 1000; }
+};
 
 // While set, lines of ours go here and not to stderr.
 inline std::string* captured_lines = nullptr;
