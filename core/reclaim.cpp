@@ -131,16 +131,16 @@ void Reclaim::end_sweep() {
 // What comes back is taken for that which went last: it is charged as long as any of that is away.
 void Reclaim::charge_for_retaken() {
     const std::uint64_t now_ms = os::monotonic_ms();
-    const std::uint64_t passed_ms = now_ms > seen_ms_ ? now_ms - seen_ms_ : 0;
+    std::uint64_t passed_ms = now_ms > seen_ms_ ? now_ms - seen_ms_ : 0;
+    if (passed_ms > kYoungMs) passed_ms = kYoungMs;
     const std::uint64_t retaken = stats.get(Figure::pages_retaken);
     const std::uint64_t back = (retaken - seen_retaken_) * region.page_bytes();
     seen_ms_ = now_ms;
     seen_retaken_ = retaken;
-    young_bytes_ -= passed_ms < kYoungMs ? young_bytes_ / kYoungMs * passed_ms : young_bytes_;
+    young_bytes_ -= young_bytes_ * passed_ms / kYoungMs;
     const std::uint64_t charged = back < young_bytes_ ? back : young_bytes_;
     young_bytes_ -= charged;
-    const std::uint64_t paid = passed_ms < kYoungMs ? passed_ms * kPaidPerMs : kYoungMs * kPaidPerMs;
-    balance_bytes_ += static_cast<std::int64_t>(paid) - static_cast<std::int64_t>(charged);
+    balance_bytes_ += static_cast<std::int64_t>(passed_ms * kPaidPerMs) - static_cast<std::int64_t>(charged);
     if (balance_bytes_ > kMostSaved) balance_bytes_ = kMostSaved;
     if (balance_bytes_ < -kMostOwed) balance_bytes_ = -kMostOwed;
     if (options.reclaim == Reclaiming::eager) balance_bytes_ = kMostSaved;

@@ -30,8 +30,8 @@ inline Fault give_back_fault;
 // The clock goes on by so much whenever it is read, and never by itself: no test turns on how fast it runs.
 inline std::atomic<std::uint64_t> clock_step_ms = 1000;
 struct ClockStands {
-    ClockStands() { clock_step_ms = 0; }
-    ~ClockStands() { clock_step_ms = 1000; }
+    const std::uint64_t step_before = clock_step_ms.exchange(0);
+    ~ClockStands() { clock_step_ms = step_before; }
 };
 
 // While set, lines of ours go here and not to stderr.
