@@ -21,7 +21,8 @@ long commit_zeros(void* start, std::size_t bytes);
 // Gives the pages of the range to the kernel; they read as zeros afterwards. madvise(2), MADV_DONTNEED.
 long give_back(void* start, std::size_t bytes);
 
-// Advice that may fail without harm: no huge pages; kept out of core dumps, or taken into them.
+// Advice that may fail without harm: no huge pages; kept out of core dumps, or taken into them. The kernel
+// leaves out by itself what was never touched; gdb's gcore would write all of a reservation.
 void avoid_huge_pages(void* start, std::size_t bytes);
 void exclude_from_dump(void* start, std::size_t bytes);
 void include_in_dump(void* start, std::size_t bytes);
