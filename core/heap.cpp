@@ -307,7 +307,9 @@ void Heap::unlist(Bin& bin, Slab& slab) {
 
 void Heap::clock(std::size_t bytes, SlabNumber freed_into) {
     clock_bytes_ += bytes;
-    if (clock_bytes_ < kTickBytes || !reclaim.tick(clock_bytes_, freed_into, recycled_bytes_)) return;
+    const std::size_t recycled = reclaim.gain() == Gain::large ? recycled_bytes_ : 0;
+    if (clock_bytes_ + recycled < kTickBytes || !reclaim.tick(clock_bytes_, freed_into, recycled_bytes_))
+        return;
     clock_bytes_ = 0;
     recycled_bytes_ = 0;
     slow_causes |= kTookLock;

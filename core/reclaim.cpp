@@ -128,9 +128,11 @@ void Reclaim::end_sweep() {
     passes_to_sweep_ = patience_;
 }
 
-// What comes back is taken for that which went last: it is charged as long as any of that is away.
-void Reclaim::charge_for_retaken() {
+// What comes back is taken for that which went last: it is charged as long as any of that is away. Returns
+// the time since it was last asked for, up to kYoungMs.
+std::uint64_t Reclaim::let_time_pay() {
     const std::uint64_t now_ms = os::monotonic_ms();
+    if (seen_ms_ == 0) seen_ms_ = now_ms;
     std::uint64_t passed_ms = now_ms > seen_ms_ ? now_ms - seen_ms_ : 0;
     if (passed_ms > kYoungMs) passed_ms = kYoungMs;
     const std::uint64_t retaken = stats.get(Figure::pages_retaken);
@@ -141,9 +143,20 @@ void Reclaim::charge_for_retaken() {
     const std::uint64_t charged = back < young_bytes_ ? back : young_bytes_;
     young_bytes_ -= charged;
     balance_bytes_ += static_cast<std::int64_t>(passed_ms * kPaidPerMs) - static_cast<std::int64_t>(charged);
-    if (balance_bytes_ > kMostSaved) balance_bytes_ = kMostSaved;
-    if (balance_bytes_ < -kMostOwed) balance_bytes_ = -kMostOwed;
-    if (options.reclaim == Reclaiming::eager) balance_bytes_ = kMostSaved;
+    if (balance_bytes_ > kMostPaid || options.reclaim == Reclaiming::eager) balance_bytes_ = kMostPaid;
+    if (balance_bytes_ < -kMostPaid) balance_bytes_ = -kMostPaid;
+    if (passed_ms != 0 && visit_bytes_ < kVisitedAtLeisure) visit_bytes_ = kVisitedAtLeisure;
+    return passed_ms;
+}
+
+// A pass that waited for time to pay goes on as a sweep, which does not count as one.
+void Reclaim::look_at_clock() {
+    const bool waits = owes();
+    if (!waits && gain() != Gain::large) return;
+    let_time_pay();
+    if (!waits || owes() || passes_to_sweep_ != 1) return;
+    passes_to_sweep_ = 0;
+    left_some_ = true;
 }
 
 void Reclaim::end_pass() {
@@ -158,7 +171,10 @@ void Reclaim::end_pass() {
         if (passes_to_sweep_ > most) passes_to_sweep_ = static_cast<unsigned>(most);
     }
     passes_to_sweep_--;
-    charge_for_retaken();
+    if (let_time_pay() == kYoungMs) passes_to_sweep_ = 0;
+    const std::size_t used = resident > free_bytes_ ? resident - free_bytes_ : 0;
+    lately_used_ -= lately_used_ / kLatelyPasses;
+    if (lately_used_ < used) lately_used_ = used;
     if (owes() && passes_to_sweep_ == 0) passes_to_sweep_ = 1;
     kept_bytes_ = 0;
 }
@@ -251,6 +267,7 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycle
     visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor + recycled_bytes);
     const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
     const std::size_t resident = resident_now();
+    look_at_clock();
     const bool at_once = options.reclaim == Reclaiming::eager || much_is_free(resident);
     const std::size_t saved = call_bytes_;
     const unsigned visits = look_back(freed_into, purges, resident);

@@ -16,13 +16,20 @@
 // heap next ticks; but as it changes no slab, less is visited for it, and no epoch ends by it.
 //
 // In bytes, a program that frees all it has and takes it again at once, over and over, looks like one that
-// takes minutes to. So what ticks gave back lately is charged when it is taken again, and time pays: where it
-// has not paid all when a pass ends, no sweep begins and no tick looks back in the next one. A clock that was
-// set back counts from there on. Eager reclaim owes nothing, and nothing else depends on time.
+// takes minutes to. So what ticks gave back lately is charged when it is taken again, and time pays: as long
+// as it has not paid all, no sweep begins and no tick looks back. Nor is that so where more is free than
+// kMostUnused times what was in use lately: what some take again at once does not keep what others left. A
+// clock that was set back counts from there on; where it stands, memory is kept for some passes. Eager
+// reclaim owes nothing.
+//
+// A program that does little ticks seldom. So a pass that took long is followed by a sweep, and while much is
+// free what is recycled ticks like the rest, and a tick that the clock tells from the one before makes all
+// its visits.
 //
 //   slabs visited by a tick      <= kVisitsPerTick and two blocks
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run; of the
-//                                   recycled once, not kSweepFactor times
+//                                   recycled once, not kSweepFactor times; or kVisitedAtLeisure for each tick
+//                                   of the clock
 //   system calls by a tick       <= 1, for less than kLongRunBytes and one block, over kMostClaims blocks
 //   system calls by all          <= bytes clocked / kBytesPerCall
 //   bytes clocked by a full pass >= kLeastPassBytes
@@ -48,13 +55,15 @@ inline constexpr unsigned kTrailShare = 64;
 inline constexpr std::size_t kBytesPerRetake = std::size_t{1} << 20;
 inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
-// What time pays, so that giving back and taking again is a tenth of what a program does; how much of it is
-// saved, and how much is owed at most. What stayed away for kYoungMs or more was worth it, and little of it
-// is charged.
+// What time pays, so that giving back and taking again is some tenth of what a program does, and what it pays
+// in kYoungMs is saved at most, and owed at most. What stayed away for that long was worth it, and little of
+// it is charged.
 inline constexpr std::uint64_t kPaidPerMs = std::uint64_t{192} << 10;
-inline constexpr std::int64_t kMostSaved = std::int64_t{32} << 20;
-inline constexpr std::int64_t kMostOwed = std::int64_t{256} << 20;
 inline constexpr std::uint64_t kYoungMs = 1000;
+inline constexpr std::int64_t kMostPaid = kPaidPerMs * kYoungMs;
+inline constexpr unsigned kMostUnused = 2;
+inline constexpr unsigned kLatelyPasses = 64;
+inline constexpr std::int64_t kVisitedAtLeisure = std::int64_t{4} << 20;
 // The next sweep is sooner where more is at stake: where more than a quarter of all is free, patience counts
 // as kPatienceForGain at most, and as often that again as what is free goes into kLargeGain. Much is free
 // where that is more than kLargeGain.
@@ -132,8 +141,9 @@ class Reclaim {
     void end_class();
     void end_pass();
     void end_sweep();
-    void charge_for_retaken();
-    bool owes() const { return balance_bytes_ < 0; }
+    void look_at_clock();
+    std::uint64_t let_time_pay();
+    bool owes() const { return balance_bytes_ < 0 && free_bytes_ <= kMostUnused * lately_used_; }
     template <typename Wanted>
     std::size_t purge(Wanted wanted);
     // They pair with each other.
@@ -167,10 +177,11 @@ class Reclaim {
     std::uint64_t retaken_before_{};   // pages, when the last sweep ended
     std::uint64_t recently_purged_{};  // pages, of older passes less and less
     std::size_t sweep_bytes_{};        // clocked since the last sweep ended
-    std::uint64_t seen_ms_{};          // the clock, when the last pass ended
-    std::uint64_t seen_retaken_{};     // pages, when the last pass ended
+    std::uint64_t seen_ms_{};          // the clock, when time paid last
+    std::uint64_t seen_retaken_{};     // pages, then
     std::uint64_t young_bytes_{};      // that ticks gave back lately, and that did not come back
     std::int64_t balance_bytes_{};     // what time paid, less what was charged
+    std::size_t lately_used_{};        // the most that passes found in use, of older ones less and less
 };
 
 TSLAB_INTERNAL extern constinit Reclaim reclaim;

@@ -28,7 +28,7 @@ inline Fault commit_fault;
 inline Fault give_back_fault;
 
 // The clock goes on by so much whenever it is read, and never by itself: no test turns on how fast it runs.
-inline std::atomic<std::uint64_t> clock_step_ms = 1000;
+inline std::atomic<std::uint64_t> clock_step_ms = 100;
 struct ClockStands {
     const std::uint64_t step_before = clock_step_ms.exchange(0);
     ~ClockStands() { clock_step_ms = step_before; }

@@ -3,30 +3,9 @@
 #include <algorithm>
 #include <random>
 
+#include "faults.h"
 #include "residency.h"
 #include "sweeps.h"
-
-namespace tslab::test {
-
-struct CallBytes {
-    using Type = std::size_t Reclaim::*;
-    friend Type member(CallBytes);
-};
-template struct Open<CallBytes, &Reclaim::call_bytes_>;
-
-struct Patience {
-    using Type = unsigned Reclaim::*;
-    friend Type member(Patience);
-};
-template struct Open<Patience, &Reclaim::patience_>;
-
-struct Settle {
-    using Type = void (Heap::*)(Slab&, std::size_t);
-    friend Type member(Settle);
-};
-template struct Open<Settle, &Heap::settle>;
-
-}  // namespace tslab::test
 
 using namespace tslab;
 using namespace tslab::test;
@@ -39,13 +18,6 @@ template <typename Work>
 void for_each_block(Work work) {
     for (std::uint32_t i = 0; i < region.opened(kClass); i += region.slabs_per_block(kClass))
         work(region.slab_at(kClass, i));
-}
-
-// Into its slab without ticking: as where the stack is full and nobody refills.
-void free_quietly(void* slot) {
-    const Place place = region.locate(slot);
-    place.slab->take_back(place.mask());
-    (own_heap().*member(Settle{}))(*place.slab, place.size_class);
 }
 
 // As another thread would that frees what is on it.
@@ -274,6 +246,7 @@ TEST_CASE("one call gives back pages on both sides of some that have no memory",
 
 TEST_CASE("sweeps are rarer where most pages come back, and too many of them", "[reclaim]") {
     start_core();
+    const ClockStands stands;
     forget_what_was_in_vain();
     trim();
     // How much is clocked until the next sweep ends, once so many pages were taken again before each of some.
