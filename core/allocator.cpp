@@ -32,6 +32,7 @@ void end_thread(void*) {
     heap->abandon();
     this_thread = {nullptr, kNowhere, nullptr, true};
     attached = nullptr;
+    step(Step::heap_left);
     heaps.release(*heap);
 }
 
@@ -58,8 +59,15 @@ Heap* attach_thread() {
     if (this_thread.gone || phase() != Phase::active) return nullptr;
     Heap* const heap = heaps.acquire();
     if (heap == nullptr) return nullptr;
-    this_thread.heap = heap;
+    step(Step::heap_taken);
     attached = heap;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    // A signal handler that forked before that has left it void in the child.
+    if (heaps.is_void(heap->number())) {
+        attached = nullptr;
+        return attach_thread();
+    }
+    this_thread.heap = heap;
     heap->begin();
     // May allocate, which the lines above have made possible: not to be sampled, or the unwinder may set a
     // key of its own in the middle of it.

@@ -35,6 +35,8 @@ enum class Step {
     purge_claimed,       // block claimed by the purger, words not yet read
     purge_advised,       // pages given back, not yet noted
     abandon_emptied,     // stacks emptied, heap not yet up for adoption
+    heap_taken,          // heap a thread's own from here on, not yet said
+    heap_left,           // heap no thread's, not yet up for adoption
     marked_freed,        // slot of a marked slab free, the slab's home without the mark
     arm_due_set,         // due_ written, the word not yet armed for it
 };

@@ -149,8 +149,8 @@ void Heaps::release(Heap& heap) {
     const HeapNumber top = abandoned_.top();
     const bool is_fuller = top != 0 && at(top).slabs() > heap.slabs();
     const HeapNumber fuller = is_fuller ? abandoned_.pop(link) : 0;
-    abandoned_.push(heap.number(), link);
-    if (fuller != 0) abandoned_.push(fuller, link);
+    for (const HeapNumber number : {heap.number(), fuller})
+        if (number != 0) abandoned_.push(number, link, [&] { return !is_void(number); });
 }
 
 void Heaps::begin_generation(Heap* survivor) {

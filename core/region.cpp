@@ -245,7 +245,7 @@ Slab* Region::acquire(std::size_t c) {
             claimed[tries++] = popped;
         }
     }
-    while (tries > 0) range.pool.push(claimed[--tries], link_of);
+    while (tries > 0) release(slab(claimed[--tries]));
     if (found == nullptr) return open_fresh(c);
     stats.add_in(c, Figure::slabs_reopened, slabs_per_block(c));
     return found;
@@ -291,7 +291,8 @@ void Region::extend(std::size_t c, std::uint32_t opened) {
 
 void Region::release(Slab& first) {
     ranges_[first.size_class.get()].pool.push(
-        number(first), [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); });
+        number(first), [this](SlabNumber number) -> Shared<SlabNumber>& { return link(number); },
+        [&] { return first.generation.get() == generation(); });
 }
 
 void Region::begin_generation() {

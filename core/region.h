@@ -22,13 +22,21 @@ inline constexpr unsigned kAcquireTries = 17;
 // was popped and pushed in between is noticed. Links are kept by the caller and may be read when stale.
 class NumberStack {
   public:
-    template <typename Link>  // Link(number) -> Shared<uint32_t>&
-    void push(std::uint32_t number, Link link) {
+    // Not where `wanted` says no, which is asked again for each try: a signal handler may have forked in
+    // between, and forget() makes a try fail that began before it.
+    template <typename Link, typename Wanted>  // Link(number) -> Shared<uint32_t>&
+    void push(std::uint32_t number, Link link, Wanted wanted) {
         std::uint64_t seen = head_.load(std::memory_order_relaxed);
         do {
+            if (!wanted()) return;
             link(number).set(static_cast<std::uint32_t>(seen));
         } while (!head_.compare_exchange_weak(seen, after(seen, number), std::memory_order_release,
                                               std::memory_order_relaxed));  // pairs with pop
+    }
+
+    template <typename Link>
+    void push(std::uint32_t number, Link link) {
+        push(number, link, [] { return true; });
     }
 
     template <typename Link>
@@ -47,7 +55,7 @@ class NumberStack {
     // What pop() would give now.
     std::uint32_t top() const { return static_cast<std::uint32_t>(head_.load(std::memory_order_relaxed)); }
 
-    void forget() { head_.store(0, std::memory_order_relaxed); }
+    void forget() { head_.store(after(head_.load(std::memory_order_relaxed), 0), std::memory_order_relaxed); }
 
   private:
     static std::uint64_t after(std::uint64_t seen, std::uint32_t number) {

@@ -1,5 +1,6 @@
 // fork while another thread stands between two of its steps: the child has that thread's slabs and not the
 // thread.
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,6 +112,16 @@ bool goes_on() {
     return own_heap().is_valid() && reclaim.sweeps() != sweeps;
 }
 
+// So many objects at once, none of which shares its memory with another.
+bool hold_apart(std::size_t count, std::size_t bytes) {
+    auto slots = get_many(count, bytes);
+    for (std::size_t i = 0; i < count; i++) std::memcpy(slots[i], &i, sizeof i);
+    bool apart = true;
+    for (std::size_t i = 0; i < count; i++) apart = apart && std::memcmp(slots[i], &i, sizeof i) == 0;
+    put_all(slots);
+    return apart;
+}
+
 void fork_while_stopped() {
     const pid_t child = fork();
     REQUIRE(child >= 0);
@@ -169,17 +180,72 @@ TEST_CASE("a fork in a signal handler leaves the child in the middle of its thre
         });
         step_hook = nullptr;
         put_all(live_elsewhere);
-        for (int i = 0; i < 200; i++) {
-            auto some = get_many(3000, 64 + static_cast<std::size_t>(i));
-            put_all(some);
-        }
-        const bool well = goes_on();
+        bool well = true;
+        for (std::size_t i = 0; i < 200; i++) well = hold_apart(3000, 64 + i) && well;
+        well = goes_on() && well;
         if (!stopped) continue;
         if (child == 0) _exit(well ? 0 : 1);
         INFO("step " << step);
         CHECK(well);
         expect_well(child);
     }
+}
+
+TEST_CASE("a slab that is being let go when a signal handler forks is had once in the child", "[fork]") {
+    start_core();
+    static pid_t child;
+    stopped = false;
+    auto slots = get_many(3000, kBytes);
+    step_hook = [](Step at) {
+        if (at == Step::release_unowned && !stopped.exchange(true)) child = fork();
+    };
+    put_all(slots);
+    step_hook = nullptr;
+    REQUIRE(stopped);
+    const bool apart = hold_apart(20000, kBytes);
+    if (child == 0) _exit(apart ? 0 : 1);
+    CHECK(apart);
+    expect_well(child);
+}
+
+TEST_CASE("a fork in a signal handler while a thread gets its heap, or leaves it, leaves no void heap in use",
+          "[fork]") {
+    start_core();
+    static pid_t child;
+    static const auto finds_well = [] {
+        auto slots = get_many(1000, kBytes);
+        const bool well = !heaps.is_void(own_heap().number());
+        elsewhere([&] { put_all(slots); });
+        collect(1000);
+        return well && live_slots() == 0;
+    };
+    // Runs when the thread has left its heap: after the library's own, which was made first.
+    static const auto end_child = [](void*) {
+        if (child != 0) return;
+        bool well = false;
+        elsewhere([&] { well = finds_well(); });
+        _exit(well ? 0 : 1);
+    };
+    pthread_key_t key;
+    REQUIRE(pthread_key_create(&key, end_child) == 0);
+    for (const Step at : {Step::heap_taken, Step::heap_left}) {
+        for (int thread = 0; thread < 2; thread++) {  // of a new heap, perhaps, and of one that was left
+            stop_at = at;
+            stopped = false;
+            child = -1;
+            step_hook = [](Step here) {
+                if (here == stop_at && !stopped.exchange(true)) child = fork();
+            };
+            std::thread([key] {
+                pthread_setspecific(key, &child);
+                put(get(kBytes));
+                if (child == 0) _exit(finds_well() ? 0 : 1);
+            }).join();
+            step_hook = nullptr;
+            expect_well(child);
+        }
+    }
+    pthread_key_delete(key);
 }
 
 TEST_CASE("a walk that a signal handler's fork interrupts is still under way in the child", "[fork]") {
