@@ -49,7 +49,7 @@ unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
     taking_.fetch_add(1, std::memory_order_seq_cst);
     int count = 0;
     void* all[kMostFrames];
-    if (pauses_.load(std::memory_order_seq_cst) == 0 && pipe_is_kept()) {
+    if (pauses_.load(std::memory_order_seq_cst) == 0 && !off_.get() && pipe_is_kept()) {
         const int error = errno;
         count = backtrace_(all, kMostFrames);
         errno = error;
@@ -71,7 +71,7 @@ unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
 void Unwinder::pause() {
     // Sequentially consistent, as in take.
     pauses_.fetch_add(1, std::memory_order_seq_cst);
-    for (unsigned i = 0; i < kWaits && taking_.load(std::memory_order_seq_cst) != 0; i++) {
+    for (unsigned i = 0; i < kWaits && !off_.get() && taking_.load(std::memory_order_seq_cst) != 0; i++) {
         os::sleep_us(kWaitMicroseconds);
     }
 }
@@ -80,8 +80,8 @@ void Unwinder::pause() {
 void Unwinder::resume() { pauses_.fetch_sub(1, std::memory_order_release); }
 
 void Unwinder::resume_in_child() {
-    const bool quiet = taking_.exchange(0, std::memory_order_relaxed) == 0;
-    pauses_.store(quiet ? 0 : 1, std::memory_order_relaxed);
+    if (taking_.exchange(0, std::memory_order_relaxed) != 0) off_.set(true);
+    pauses_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace tslab

@@ -18,7 +18,7 @@ class Unwinder {
 
     // Around a fork: libunwind's locks must not be held by threads that the child does not have. Stacks are
     // not taken meanwhile; nobody waits for the fork, and it waits for the others a bounded time. A child
-    // that was made without them being done takes no stacks.
+    // that was made without them being done takes no stacks, nor do its own.
     void pause();
     void resume();
     void resume_in_child();
@@ -35,7 +35,8 @@ class Unwinder {
     int write_end_ = -1;                                   // fixed
     unsigned long pipe_ = 0;                               // fixed: 0 where libunwind made none at the start
     std::atomic<unsigned> taking_{};                       // any: stacks being taken now
-    std::atomic<unsigned> pauses_{};                       // any: forks under way, or one where it is off
+    std::atomic<unsigned> pauses_{};                       // any: forks under way
+    Shared<bool> off_;                                     // a new child: libunwind may stay locked
 };
 
 TSLAB_INTERNAL extern constinit Unwinder unwinder;

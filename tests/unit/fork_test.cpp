@@ -7,6 +7,7 @@
 #include <barrier>
 
 #include "core/domain.h"
+#include "core/unwind.h"
 #include "residency.h"
 
 using namespace tslab;
@@ -24,6 +25,11 @@ struct KeptBytes {
     friend Type member(KeptBytes);
 };
 template struct Open<KeptBytes, &Reclaim::kept_bytes_>;
+struct Backtrace {
+    using Type = int (*Unwinder::*)(void**, int);
+    friend Type member(Backtrace);
+};
+template struct Open<Backtrace, &Unwinder::backtrace_>;
 
 }  // namespace tslab::test
 
@@ -101,6 +107,13 @@ void expect_well(pid_t child) {
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 0);
+}
+
+// Once that child has ended.
+[[noreturn]] void exit_like(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
 // Whether this thread's heap is whole and sweeps go on.
@@ -330,11 +343,8 @@ TEST_CASE("generations of children each find their parent's memory", "[fork]") {
         const pid_t child = fork();
         REQUIRE(child >= 0);
         if (child != 0) {
-            int status = 0;
-            waitpid(child, &status, 0);
-            if (depth > 0) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-            CHECK(WIFEXITED(status));
-            CHECK(WEXITSTATUS(status) == 0);
+            if (depth > 0) exit_like(child);
+            expect_well(child);
             put_all(mine);
             return;
         }
@@ -387,4 +397,61 @@ TEST_CASE("in a child the domains of threads that it does not have are none, and
     put(slot);
     REQUIRE(domains.exit(own_heap(), mine) == Refusal::none);
     REQUIRE(domains.destroy(own_heap(), mine) == Refusal::none);
+}
+
+namespace {
+
+// In libunwind's place.
+struct Backtraces {
+    explicit Backtraces(int (*way)(void** frames, int most)) {
+        stopped = false;
+        go_on = false;
+        unwinder.*member(Backtrace{}) = way;
+    }
+    ~Backtraces() { unwinder.*member(Backtrace{}) = nullptr; }
+};
+
+int one_frame(void** frames, int) {
+    frames[0] = frames;
+    return 1;
+}
+
+bool takes_stacks() {
+    unwinder.*member(Backtrace{}) = one_frame;
+    std::uintptr_t frame;
+    return unwinder.take(&frame, 1) == 1;
+}
+
+// Of the first, until it may go on, with libunwind's lock.
+int locked(void** frames, int most) {
+    if (!stopped.exchange(true)) wait_for(go_on);
+    return one_frame(frames, most);
+}
+
+std::thread one_who_takes_a_stack() {
+    std::thread other([] {
+        std::uintptr_t frame;
+        unwinder.take(&frame, 1);
+    });
+    wait_for(stopped);
+    return other;
+}
+
+}  // namespace
+
+TEST_CASE("a stack that was being taken at a fork leaves all descendants without", "[fork]") {
+    start_core();
+    Backtraces backtraces(locked);
+    std::thread other = one_who_takes_a_stack();
+    const pid_t child = fork();
+    if (child == 0) {
+        if (takes_stacks()) _exit(1);
+        const pid_t grandchild = fork();
+        if (grandchild == 0) _exit(takes_stacks() ? 1 : 0);
+        exit_like(grandchild);
+    }
+    expect_well(child);
+    go_on = true;
+    other.join();
+    CHECK(takes_stacks());
 }
