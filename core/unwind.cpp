@@ -15,6 +15,10 @@ constexpr unsigned kMostFrames = 80;
 constexpr unsigned kWaits = 200;
 constexpr unsigned long kWaitMicroseconds = 500;
 
+// Whether taking_ counts this thread, for a signal handler of its own that forks. Never set while it does
+// not: the fork would not wait for another thread that is counted.
+constinit thread_local bool takes_here = false;
+
 }  // namespace
 
 bool Unwinder::start(const void* own, const void* own_end) {
@@ -47,6 +51,8 @@ bool Unwinder::pipe_is_kept() const {
 unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
     // Sequentially consistent, as in pause: either this thread sees the pause or the pause sees this thread.
     taking_.fetch_add(1, std::memory_order_seq_cst);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    takes_here = true;
     int count = 0;
     void* all[kMostFrames];
     if (pauses_.load(std::memory_order_seq_cst) == 0 && !off_.get() && pipe_is_kept()) {
@@ -54,6 +60,8 @@ unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
         count = backtrace_(all, kMostFrames);
         errno = error;
     }
+    takes_here = false;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     taking_.fetch_sub(1, std::memory_order_release);  // pairs with pause: libunwind is left as it must be
     int from = 0;
     for (; from < count; from++) {
@@ -69,9 +77,10 @@ unsigned Unwinder::take(std::uintptr_t* frames, unsigned most) {
 }
 
 void Unwinder::pause() {
+    const unsigned own = takes_here ? 1 : 0;
     // Sequentially consistent, as in take.
     pauses_.fetch_add(1, std::memory_order_seq_cst);
-    for (unsigned i = 0; i < kWaits && !off_.get() && taking_.load(std::memory_order_seq_cst) != 0; i++) {
+    for (unsigned i = 0; i < kWaits && !off_.get() && taking_.load(std::memory_order_seq_cst) > own; i++) {
         os::sleep_us(kWaitMicroseconds);
     }
 }
@@ -80,7 +89,8 @@ void Unwinder::pause() {
 void Unwinder::resume() { pauses_.fetch_sub(1, std::memory_order_release); }
 
 void Unwinder::resume_in_child() {
-    if (taking_.exchange(0, std::memory_order_relaxed) != 0) off_.set(true);
+    const unsigned own = takes_here ? 1 : 0;
+    if (taking_.exchange(own, std::memory_order_relaxed) > own) off_.set(true);
     pauses_.store(0, std::memory_order_relaxed);
 }
 

@@ -18,7 +18,8 @@ class Unwinder {
 
     // Around a fork: libunwind's locks must not be held by threads that the child does not have. Stacks are
     // not taken meanwhile; nobody waits for the fork, and it waits for the others a bounded time. A child
-    // that was made without them being done takes no stacks, nor do its own.
+    // that was made without them being done takes no stacks, nor do its own. What this thread takes itself,
+    // where a signal handler of its own forks, goes on in both processes.
     void pause();
     void resume();
     void resume_in_child();

@@ -30,6 +30,11 @@ struct Backtrace {
     friend Type member(Backtrace);
 };
 template struct Open<Backtrace, &Unwinder::backtrace_>;
+struct Taking {
+    using Type = std::atomic<unsigned> Unwinder::*;
+    friend Type member(Taking);
+};
+template struct Open<Taking, &Unwinder::taking_>;
 
 }  // namespace tslab::test
 
@@ -428,6 +433,13 @@ int locked(void** frames, int most) {
     return one_frame(frames, most);
 }
 
+pid_t forked;
+
+int forks(void** frames, int most) {
+    if (!stopped.exchange(true)) forked = fork();
+    return one_frame(frames, most);
+}
+
 std::thread one_who_takes_a_stack() {
     std::thread other([] {
         std::uintptr_t frame;
@@ -451,6 +463,37 @@ TEST_CASE("a stack that was being taken at a fork leaves all descendants without
         exit_like(grandchild);
     }
     expect_well(child);
+    go_on = true;
+    other.join();
+    CHECK(takes_stacks());
+}
+
+TEST_CASE("a fork in a signal handler that interrupts the taking of a stack is like any other", "[fork]") {
+    start_core();
+    Backtraces backtraces(forks);
+    std::uintptr_t frame;
+    const unsigned depth = unwinder.take(&frame, 1);
+    const bool well = depth == 1 && (unwinder.*member(Taking{})) == 0 && takes_stacks();
+    if (forked == 0) {
+        const pid_t grandchild = fork();
+        if (grandchild == 0) _exit(well && takes_stacks() ? 0 : 1);
+        if (!well) _exit(1);
+        exit_like(grandchild);
+    }
+    CHECK(well);
+    expect_well(forked);
+}
+
+TEST_CASE("a fork amid the taking of two stacks leaves the child without", "[fork]") {
+    start_core();
+    Backtraces backtraces(locked);
+    std::thread other = one_who_takes_a_stack();
+    unwinder.*member(Backtrace{}) = forks;
+    stopped = false;
+    std::uintptr_t frame;
+    const unsigned depth = unwinder.take(&frame, 1);
+    if (forked == 0) _exit(depth == 1 && !takes_stacks() ? 0 : 1);
+    expect_well(forked);
     go_on = true;
     other.join();
     CHECK(takes_stacks());
