@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "allocator.h"
-#include "os.h"
 #include "reclaim.h"
 
 using namespace tslab;
@@ -63,8 +62,8 @@ TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* info) {
     if (!serving()) return TSLAB_NOT_LOADED;
     if (!is_known(epoch)) return TSLAB_NO_EPOCH;
     const EpochUse use = epochs.use(epoch);
-    const EpochRecord* const record = epochs.record(epoch);
-    if (record == nullptr && use.slabs == 0 && use.resident_bytes == 0) return TSLAB_NO_EPOCH;
+    EpochPast past;
+    if (!epochs.recall(epoch, past) && use.slabs == 0 && use.resident_bytes == 0) return TSLAB_NO_EPOCH;
     *info = {};
     info->epoch = epoch;
     info->live_objects = use.live_objects;
@@ -72,25 +71,16 @@ TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* info) {
     info->slabs = use.slabs;
     info->resident_bytes = use.resident_bytes;
     info->reclaimable_bytes = use.reclaimable_bytes;
-    info->state = domains.has_open(epoch) ? TSLAB_EPOCH_OPEN
-                  : use.slabs != 0        ? TSLAB_EPOCH_CLOSED
-                                          : TSLAB_EPOCH_DRAINED;
-    if (record == nullptr) return TSLAB_OK;
-    const std::uint64_t now = os::monotonic_ms();
-    info->era = record->era.get();
-    info->age_ms = now - record->opened_ms.get();
-    if (record->closed_ms.get() == 0) {
-        info->state = TSLAB_EPOCH_OPEN;
-    } else {
-        info->closed_ms = now - record->closed_ms.get();
-    }
-    info->slabs_opened = record->opened.load(std::memory_order_relaxed);
-    info->slabs_released = record->released.load(std::memory_order_relaxed);
-    info->slabs_refilled = record->refilled.load(std::memory_order_relaxed);
-    for (unsigned i = 0; i < kLabelWords; i++) {
-        const Word word = record->label[i].get();
-        memcpy(info->label + i * sizeof word, &word, sizeof word);
-    }
+    info->state = past.open || domains.has_open(epoch) ? TSLAB_EPOCH_OPEN
+                  : use.slabs != 0                     ? TSLAB_EPOCH_CLOSED
+                                                       : TSLAB_EPOCH_DRAINED;
+    info->era = past.era;
+    info->age_ms = past.age_ms;
+    info->closed_ms = past.closed_ms;
+    info->slabs_opened = past.opened;
+    info->slabs_released = past.released;
+    info->slabs_refilled = past.refilled;
+    memcpy(info->label, past.label, sizeof past.label);
     return TSLAB_OK;
 }
 

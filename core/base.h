@@ -39,6 +39,7 @@ enum class Step {
     heap_left,           // heap no thread's, not yet up for adoption
     marked_freed,        // slot of a marked slab free, the slab's home without the mark
     arm_due_set,         // due_ written, the word not yet armed for it
+    record_found,        // an epoch's record looked up, not yet read
 };
 
 #ifdef TSLAB_STEPS

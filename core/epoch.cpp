@@ -21,14 +21,14 @@ std::uint64_t Epochs::open_record(std::uint64_t before, bool of_process) {
     Records& records = of_process ? of_process_ : of_domains_;
     EpochRecord& record = records[epoch % kEpochRecords];
     record.epoch.store(0, std::memory_order_relaxed);
-    record.era.set(of_process ? epoch : before);
     record.before.set(before);
-    record.opened_ms.set(os::monotonic_ms());
-    record.closed_ms.set(0);
-    record.opened.store(0, std::memory_order_relaxed);
-    record.released.store(0, std::memory_order_relaxed);
-    record.refilled.store(0, std::memory_order_relaxed);
-    for (Shared<Word>& word : record.label) word.set(0);
+    record.era.set_release(of_process ? epoch : before);  // as all below: pairs with recall
+    record.opened_ms.set_release(os::monotonic_ms());
+    record.closed_ms.set_release(0);
+    record.opened.store(0, std::memory_order_release);
+    record.released.store(0, std::memory_order_release);
+    record.refilled.store(0, std::memory_order_release);
+    for (Shared<Word>& word : record.label) word.set_release(0);
     record.epoch.store(epoch, std::memory_order_release);  // pairs with record()
     return epoch;
 }
@@ -49,7 +49,7 @@ std::uint64_t Epochs::advance() {
 
 void Epochs::close(std::uint64_t epoch) {
     EpochRecord* const of = record(epoch);
-    if (of != nullptr && of->closed_ms.get() == 0) of->closed_ms.set(os::monotonic_ms());
+    if (of != nullptr && of->closed_ms.get() == 0) of->closed_ms.set_release(os::monotonic_ms());
 }
 
 // The drain rate: of the slabs of an epoch, how many were empty by the time that two more epochs had passed.
@@ -76,6 +76,28 @@ EpochRecord* Epochs::record(std::uint64_t epoch) {
         if (found != 0 && static_cast<std::uint32_t>(found) == static_cast<std::uint32_t>(epoch)) return &at;
     }
     return nullptr;
+}
+
+bool Epochs::recall(std::uint64_t epoch, EpochPast& past) {
+    past = {};
+    const EpochRecord* const of = record(epoch);
+    if (of == nullptr) return false;
+    step(Step::record_found);
+    past.epoch = of->epoch.load(std::memory_order_acquire);  // as all here: pairs with open_record
+    past.era = of->era.get_acquire();
+    const std::uint64_t opened_ms = of->opened_ms.get_acquire();
+    const std::uint64_t closed_ms = of->closed_ms.get_acquire();
+    const std::uint64_t now = os::monotonic_ms();  // not before it was closed
+    past.age_ms = now - opened_ms;
+    past.closed_ms = closed_ms != 0 ? now - closed_ms : 0;
+    past.open = closed_ms == 0;
+    past.opened = of->opened.load(std::memory_order_acquire);
+    past.released = of->released.load(std::memory_order_acquire);
+    past.refilled = of->refilled.load(std::memory_order_acquire);
+    for (unsigned i = 0; i < kLabelWords; i++) past.label[i] = of->label[i].get_acquire();
+    const bool is_still_its = record(epoch) == of;
+    if (!is_still_its) past = {};
+    return is_still_its;
 }
 
 void Epochs::count(std::uint32_t epoch, Count which, unsigned slabs) {

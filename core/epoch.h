@@ -18,8 +18,10 @@ inline constexpr std::size_t kLabelBytes = kLabelWords * sizeof(Word);  // with 
 
 // What is remembered of an epoch. Its live objects and slabs are not: they are read off the descriptors.
 struct EpochRecord {
-    std::atomic<std::uint64_t> epoch{};  // any: whose record it is; 0 while it is being written
-    Shared<std::uint64_t> era;           // who opens: the process's epoch then; of the process's own, itself
+    // any: whose record it is; 0 while it is being written. Who acquires any of what is then written finds
+    // another number here afterwards.
+    std::atomic<std::uint64_t> epoch{};
+    Shared<std::uint64_t> era;        // who opens: the process's epoch then; of the process's own, itself
     Shared<std::uint64_t> before;     // who opens: the process's epoch when this one was opened; 0 for none
     Shared<std::uint64_t> opened_ms;  // who opens: on the clock of os::monotonic_ms
     Shared<std::uint64_t> closed_ms;  // who closes: 0 while open
@@ -27,6 +29,19 @@ struct EpochRecord {
     std::atomic<std::uint32_t> released{};  // any: of these, slabs that became empty
     std::atomic<std::uint32_t> refilled{};  // any: slabs that joined a later epoch with objects of this one
     Shared<Word> label[kLabelWords];        // who labels
+};
+
+// A record as it was at one moment.
+struct EpochPast {
+    std::uint64_t epoch;
+    std::uint64_t era;
+    std::uint64_t age_ms;     // since it was opened
+    std::uint64_t closed_ms;  // since it was closed; 0 while open
+    bool open;
+    std::uint32_t opened;
+    std::uint32_t released;
+    std::uint32_t refilled;
+    Word label[kLabelWords];
 };
 
 // What an epoch's slabs hold now.
@@ -63,6 +78,8 @@ class Epochs {
 
     // Any thread, with what a slab's home keeps of the number. Null where it is no longer remembered.
     EpochRecord* record(std::uint64_t epoch);
+    // The same, read; all 0 where it returns false.
+    bool recall(std::uint64_t epoch, EpochPast& past);
     // Any thread; takes time in proportion to all slabs.
     EpochUse use(std::uint64_t epoch) const;
     // The first bytes of the text, as many as a label has. One thread at a time. False where the epoch is no

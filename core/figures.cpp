@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "os.h"
-
 namespace tslab {
 
 namespace {
@@ -184,25 +182,21 @@ void Survey::total_row(std::uint64_t (&row)[kTotalWords]) const {
 
 void Survey::epoch_row(unsigned i, std::uint64_t (&row)[kEpochWords]) const {
     const EpochSum& sum = epochs_[i];
-    const EpochRecord* const record = sum.epoch != 0 ? tslab::epochs.record(sum.epoch) : nullptr;
-    memset(row, 0, sizeof row);
+    EpochPast past{};
+    const bool remembered = sum.epoch != 0 && tslab::epochs.recall(sum.epoch, past);
     unsigned at = 0;
-    row[at++] = record != nullptr ? record->epoch.load(std::memory_order_relaxed) : sum.epoch;
-    for (unsigned word = 0; record != nullptr && word < kLabelWords; word++)
-        row[at + word] = record->label[word].get();
-    at += kLabelWords;
-    const bool open = record != nullptr && record->closed_ms.get() == 0;
-    row[at++] = open;
-    row[at++] = record != nullptr ? (os::monotonic_ms() - record->opened_ms.get()) / 1000 : 0;
+    row[at++] = remembered ? past.epoch : sum.epoch;
+    for (const Word word : past.label) row[at++] = word;
+    row[at++] = past.open;
+    row[at++] = past.age_ms / 1000;
     row[at++] = sum.live_objects;
     row[at++] = sum.live_bytes;
     row[at++] = sum.slabs;
     row[at++] = sum.resident_bytes;
     row[at++] = sum.reclaimable_bytes;
-    if (record == nullptr) return;
-    row[at++] = record->opened.load(std::memory_order_relaxed);
-    row[at++] = record->released.load(std::memory_order_relaxed);
-    row[at++] = record->refilled.load(std::memory_order_relaxed);
+    row[at++] = past.opened;
+    row[at++] = past.released;
+    row[at++] = past.refilled;
 }
 
 }  // namespace tslab

@@ -1,5 +1,8 @@
 // Two threads' steps in an order chosen by hand: one stops between two of its writes, the other does its
 // part.
+#define TSLAB_LINKED
+#include "core/include/temporal_slab.h"
+
 #include "residency.h"
 
 using namespace tslab;
@@ -327,4 +330,47 @@ TEST_CASE("a block that is just being opened is not a purger's", "[interleaving]
     CHECK(region.opened(c) == 2 * region.slabs_per_block(c));
     put_all(slots);
     put(kept);
+}
+
+TEST_CASE("an epoch that closes while it is asked about closed after it was opened", "[interleaving]") {
+    start_core();
+    own_heap();
+    const std::uint64_t epoch = epochs.current();
+    tslab_epoch_info info;
+    Stop stop(Step::record_found, [] { epochs.advance(); });
+    REQUIRE(tslab_epoch_stats(epoch, &info) == TSLAB_OK);
+    CHECK(Stop::reached);
+    CHECK(info.closed_ms <= info.age_ms);
+}
+
+TEST_CASE("an epoch that is forgotten while it is asked about is not taken for another", "[interleaving]") {
+    start_core();
+    DomainHandle domain = 0;
+    REQUIRE(domains.create(own_heap(), domain) == Refusal::none);
+    const std::uint64_t epoch = domains.epoch(domain);
+    REQUIRE(epochs.label(epoch, "asked about"));
+    const auto forget_it = [] {
+        for (unsigned i = 0; i < kEpochRecords; i++) {
+            DomainHandle other = 0;
+            REQUIRE(domains.create(own_heap(), other) == Refusal::none);
+            REQUIRE(epochs.label(domains.epoch(other), "another"));
+            REQUIRE(domains.destroy(own_heap(), other) == Refusal::none);
+        }
+    };
+    REQUIRE(domains.enter(own_heap(), domain) == Refusal::none);
+    void* const slot = get(300);
+    tslab_epoch_info info;
+    {
+        Stop stop(Step::record_found, forget_it);
+        REQUIRE(tslab_epoch_stats(epoch, &info) == TSLAB_OK);
+        CHECK(Stop::reached);
+    }
+    CHECK(info.epoch == epoch);
+    CHECK(info.state == TSLAB_EPOCH_OPEN);
+    CHECK(info.live_objects == 1);
+    CHECK(info.label[0] == 0);
+    CHECK(info.age_ms == 0);
+    put(slot);
+    REQUIRE(domains.exit(own_heap(), domain) == Refusal::none);
+    REQUIRE(domains.destroy(own_heap(), domain) == Refusal::none);
 }
