@@ -34,8 +34,6 @@ std::uint64_t advance() {
     return epoch;
 }
 
-bool is_known(std::uint64_t epoch) { return epoch != 0 && epoch <= epochs.last(); }
-
 }  // namespace
 
 TSLAB_EXPORT const char* tslab_version() { return TSLAB_VERSION; }
@@ -48,19 +46,19 @@ TSLAB_EXPORT uint64_t tslab_epoch_advance() { return serving() ? advance() : 0; 
 
 TSLAB_EXPORT int64_t tslab_epoch_close(uint64_t epoch) {
     if (!serving()) return TSLAB_NOT_LOADED;
-    if (!is_known(epoch)) return TSLAB_NO_EPOCH;
+    if (!epochs.has_had(epoch)) return TSLAB_NO_EPOCH;
     if (epoch == epochs.current()) advance();
     return static_cast<int64_t>(reclaim.purge_epoch(static_cast<std::uint32_t>(epoch)));
 }
 
 TSLAB_EXPORT int tslab_epoch_label(uint64_t epoch, const char* text) {
     if (!serving()) return TSLAB_NOT_LOADED;
-    return is_known(epoch) && epochs.label(epoch, text) ? TSLAB_OK : TSLAB_NO_EPOCH;
+    return epochs.has_had(epoch) && epochs.label(epoch, text) ? TSLAB_OK : TSLAB_NO_EPOCH;
 }
 
 TSLAB_EXPORT int tslab_epoch_stats(uint64_t epoch, tslab_epoch_info* info) {
     if (!serving()) return TSLAB_NOT_LOADED;
-    if (!is_known(epoch)) return TSLAB_NO_EPOCH;
+    if (!epochs.has_had(epoch)) return TSLAB_NO_EPOCH;
     const EpochUse use = epochs.use(epoch);
     EpochPast past;
     if (!epochs.recall(epoch, past) && use.slabs == 0 && use.resident_bytes == 0) return TSLAB_NO_EPOCH;

@@ -12,8 +12,8 @@ namespace tslab {
 
 inline constexpr std::uint32_t kMostDomains = (1u << kDomainBits) - 1;
 // A slab's home keeps the low 32 bits of an epoch's number: a domain's number is used for epochs that differ
-// in them, and so only while fewer than that have been opened since it was first used.
-inline constexpr std::uint64_t kEpochsPerNumber = std::uint64_t{1} << 31;
+// in them, and so only while domains have opened fewer than that since it was first used.
+inline constexpr std::uint64_t kEpochsPerNumber = kOfDomain / 2;
 
 // Names a domain as long as it lives; no other afterwards.
 using DomainHandle = std::uint64_t;
@@ -63,7 +63,7 @@ class Domains {
 
     Refusal find(Heap& heap, DomainHandle handle, std::uint32_t& number) const;
     static bool is_worn(const Domain& domain) {
-        return domain.epoch.get() - domain.first_epoch >= kEpochsPerNumber;
+        return nth_of(domain.epoch.get()) - nth_of(domain.first_epoch) >= kEpochsPerNumber;
     }
     void leave(Heap& heap, std::uint32_t number);
     void end_epoch(Heap& heap, std::uint32_t number, std::uint64_t next);

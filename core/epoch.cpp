@@ -9,20 +9,20 @@ namespace tslab {
 
 constinit Epochs epochs;
 
-void Epochs::start() { current_.store(open_record(0, true), std::memory_order_relaxed); }
+void Epochs::start() { current_.store(open_record(0, kOfProcess), std::memory_order_relaxed); }
 
-std::uint64_t Epochs::open() { return open_record(current(), false); }
+std::uint64_t Epochs::open() { return open_record(current(), kOfDomain); }
 
-std::uint64_t Epochs::open_record(std::uint64_t before, bool of_process) {
+std::uint64_t Epochs::open_record(std::uint64_t before, std::uint64_t kind) {
+    EpochRow& row = row_of(kind);
     std::uint64_t epoch = 0;
     // A slab's home keeps the low half of the number, of which 0 is nobody's.
-    do epoch = last_.fetch_add(1, std::memory_order_relaxed) + 1;
+    do epoch = number_of_nth(row.drawn.fetch_add(1, std::memory_order_relaxed) + 1, kind);
     while (static_cast<std::uint32_t>(epoch) == 0);
-    Records& records = of_process ? of_process_ : of_domains_;
-    EpochRecord& record = records[epoch % kEpochRecords];
+    EpochRecord& record = row.records[epoch % kEpochRecords];
     record.epoch.store(0, std::memory_order_relaxed);
     record.before.set(before);
-    record.era.set_release(of_process ? epoch : before);  // as all below: pairs with recall
+    record.era.set_release(kind == kOfDomain ? before : epoch);  // as all below: pairs with recall
     record.opened_ms.set_release(os::monotonic_ms());
     record.closed_ms.set_release(0);
     record.opened.store(0, std::memory_order_release);
@@ -35,7 +35,7 @@ std::uint64_t Epochs::open_record(std::uint64_t before, bool of_process) {
 
 std::uint64_t Epochs::advance() {
     std::uint64_t before = current();
-    const std::uint64_t epoch = open_record(before, true);
+    const std::uint64_t epoch = open_record(before, kOfProcess);
     // Release pairs with current().
     while (before < epoch && !current_.compare_exchange_weak(before, epoch, std::memory_order_release,
                                                              std::memory_order_relaxed)) {
@@ -43,7 +43,7 @@ std::uint64_t Epochs::advance() {
     clocked_.set(0);
     close(before < epoch ? before : epoch);
     stats.add(Figure::epochs_opened);
-    judge(of_process_[epoch % kEpochRecords]);
+    judge(epoch);
     return current();
 }
 
@@ -53,8 +53,8 @@ void Epochs::close(std::uint64_t epoch) {
 }
 
 // The drain rate: of the slabs of an epoch, how many were empty by the time that two more epochs had passed.
-void Epochs::judge(const EpochRecord& newest) {
-    const EpochRecord* of = &newest;
+void Epochs::judge(std::uint64_t newest) {
+    const EpochRecord* of = record(newest);
     for (unsigned back = 0; back < 3 && of != nullptr; back++) of = record(of->before.get());
     if (of == nullptr) return;
     const std::uint32_t opened = of->opened.load(std::memory_order_relaxed);
@@ -70,12 +70,10 @@ std::size_t Epochs::length() const {
 }
 
 EpochRecord* Epochs::record(std::uint64_t epoch) {
-    for (Records* const records : {&of_process_, &of_domains_}) {
-        EpochRecord& at = (*records)[epoch % kEpochRecords];
-        const std::uint64_t found = at.epoch.load(std::memory_order_acquire);  // pairs with open_record
-        if (found != 0 && static_cast<std::uint32_t>(found) == static_cast<std::uint32_t>(epoch)) return &at;
-    }
-    return nullptr;
+    EpochRecord& at = row_of(epoch).records[epoch % kEpochRecords];
+    const std::uint64_t found = at.epoch.load(std::memory_order_acquire);  // pairs with open_record
+    const bool is_its = found != 0 && static_cast<std::uint32_t>(found) == static_cast<std::uint32_t>(epoch);
+    return is_its ? &at : nullptr;
 }
 
 bool Epochs::recall(std::uint64_t epoch, EpochPast& past) {
@@ -95,9 +93,9 @@ bool Epochs::recall(std::uint64_t epoch, EpochPast& past) {
     past.released = of->released.load(std::memory_order_acquire);
     past.refilled = of->refilled.load(std::memory_order_acquire);
     for (unsigned i = 0; i < kLabelWords; i++) past.label[i] = of->label[i].get_acquire();
-    const bool is_still_its = record(epoch) == of;
-    if (!is_still_its) past = {};
-    return is_still_its;
+    if (record(epoch) == of) return true;
+    past = {};
+    return false;
 }
 
 void Epochs::count(std::uint32_t epoch, Count which, unsigned slabs) {

@@ -1,7 +1,8 @@
 // Windows of allocation time. The process has one open epoch; it closes, and the next opens, on a clock of
 // bytes allocated and freed or when the program says so. A domain has an epoch of its own, open as long as it
-// is. All draw their numbers from one counter, which only grows.
+// is. Either kind draws its numbers from a row of its own, in which they only grow.
 //
+//   nth epoch of a kind == bits 0 to 30 and 32 to 63 of its number
 //   epoch length == TSLAB_EPOCH_BYTES, or the larger of kLeastEpochBytes and kEpochFactor * bytes resident
 //   now
 #pragma once
@@ -12,9 +13,20 @@ namespace tslab {
 
 inline constexpr std::size_t kLeastEpochBytes = std::size_t{16} << 20;
 inline constexpr std::size_t kEpochFactor = 2;
+// Bit 31 of the numbers of either kind.
+inline constexpr std::uint64_t kOfProcess = 0;
+inline constexpr std::uint64_t kOfDomain = std::uint64_t{1} << 31;
 inline constexpr unsigned kEpochRecords = 1024;  // so many are remembered, of the process and of domains each
+static_assert(kOfDomain % kEpochRecords == 0);   // so many in a row of a kind have places of their own
 inline constexpr unsigned kLabelWords = 5;
 inline constexpr std::size_t kLabelBytes = kLabelWords * sizeof(Word);  // with the final 0
+
+constexpr std::uint64_t number_of_nth(std::uint64_t nth, std::uint64_t kind) {
+    return nth + (nth & ~(kOfDomain - 1)) + kind;
+}
+constexpr std::uint64_t nth_of(std::uint64_t epoch) {
+    return (epoch >> 32) * kOfDomain + (epoch & (kOfDomain - 1));
+}
 
 // What is remembered of an epoch. Its live objects and slabs are not: they are read off the descriptors.
 struct EpochRecord {
@@ -44,6 +56,12 @@ struct EpochPast {
     Word label[kLabelWords];
 };
 
+// Those of one kind.
+struct EpochRow {
+    std::atomic<std::uint64_t> drawn{};  // any: as many numbers
+    EpochRecord records[kEpochRecords]{};
+};
+
 // What an epoch's slabs hold now.
 struct EpochUse {
     std::uint64_t slabs;
@@ -58,7 +76,11 @@ class Epochs {
     // Acquire pairs with advance: who knows the number finds the record.
     std::uint64_t current() const { return current_.load(std::memory_order_acquire); }
 
-    std::uint64_t last() const { return last_.load(std::memory_order_relaxed); }
+    // Whether there is or was one of this number.
+    bool has_had(std::uint64_t epoch) {
+        const std::uint64_t nth = nth_of(epoch);
+        return nth != 0 && nth <= row_of(epoch).drawn.load(std::memory_order_relaxed);
+    }
 
     // Opens the process's first epoch.
     void start();
@@ -92,16 +114,15 @@ class Epochs {
   private:
     using Count = std::atomic<std::uint32_t> EpochRecord::*;
     void count(std::uint32_t epoch, Count which, unsigned slabs);
-    using Records = EpochRecord[kEpochRecords];
-    std::uint64_t open_record(std::uint64_t before, bool of_process);
-    void judge(const EpochRecord& newest);
+    EpochRow& row_of(std::uint64_t epoch) { return (epoch & kOfDomain) != 0 ? of_domains_ : of_process_; }
+    std::uint64_t open_record(std::uint64_t before, std::uint64_t kind);
+    void judge(std::uint64_t newest);
 
     std::atomic<std::uint64_t> current_{};  // any: the process's
-    std::atomic<std::uint64_t> last_{};     // any: the last number given
     // who walks: since an epoch was opened; who opens one sets it to 0. Refills read what stands before it.
     alignas(kCacheLine) Shared<std::size_t> clocked_;
-    Records of_process_{};
-    Records of_domains_{};
+    EpochRow of_process_{};
+    EpochRow of_domains_{};
 };
 
 TSLAB_INTERNAL extern constinit Epochs epochs;

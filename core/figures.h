@@ -142,7 +142,7 @@ class Survey {
     bool class_row(std::size_t c, std::uint64_t (&row)[kClassWords]) const;
     void total_row(std::uint64_t (&row)[kTotalWords]) const;
     unsigned epochs() const { return epochs_in_use_; }
-    // The oldest is 0.
+    // The process's come first, and of a kind the oldest.
     void epoch_row(unsigned i, std::uint64_t (&row)[kEpochWords]) const;
 
   private:

@@ -92,8 +92,8 @@ TSLAB_FUNCTION(const char*, 0, tslab_version, (void), ())
  * whether it points to a live object. */
 TSLAB_FUNCTION(int, 0, tslab_owns, (const void* pointer), (pointer))
 
-/* The process's open epoch, 1 and up; 0 where nothing is served. Numbers only grow; domains take theirs from
- * the same row, so not every number is an epoch of the process. */
+/* The process's open epoch, 1 and up; 0 where nothing is served. Numbers only grow, those of domains in
+ * a row of their own: bit 31 is set in theirs and in no others. */
 TSLAB_FUNCTION(uint64_t, 0, tslab_epoch_current, (void), ())
 
 /* Closes the process's epoch and opens the next, whose number is returned; 0 where nothing is served. The

@@ -4,11 +4,16 @@
 
 namespace tslab::test {
 
-struct LastEpoch {
-    using Type = std::atomic<std::uint64_t> Epochs::*;
-    friend Type member(LastEpoch);
+struct OfDomains {
+    using Type = EpochRow Epochs::*;
+    friend Type member(OfDomains);
 };
-template struct Open<LastEpoch, &Epochs::last_>;
+template struct Open<OfDomains, &Epochs::of_domains_>;
+struct OfProcess {
+    using Type = EpochRow Epochs::*;
+    friend Type member(OfProcess);
+};
+template struct Open<OfProcess, &Epochs::of_process_>;
 
 }  // namespace tslab::test
 
@@ -215,7 +220,7 @@ TEST_CASE("a domain's number is not used for two epochs that slabs could not tel
     REQUIRE(enter(first) == Refusal::none);
     auto slots = get_many(3 * class_slots(kClasses - 1), 768);
     REQUIRE(leave(first) == Refusal::none);
-    epochs.*member(LastEpoch{}) = epoch + kEpochsPerNumber - 1;
+    (epochs.*member(OfDomains{})).drawn = nth_of(epoch) + kEpochsPerNumber - 1;
     std::size_t given_back = 0;
     REQUIRE(domains.close(own_heap(), first, given_back) == Refusal::none);
     const std::uint64_t last = domains.epoch(first);
@@ -235,6 +240,52 @@ TEST_CASE("a domain's number is not used for two epochs that slabs could not tel
     for (const DomainHandle other : numbers) REQUIRE(destroy(other) == Refusal::none);
     put_all(slots);
     CHECK(own_heap().is_valid());
+}
+
+TEST_CASE("the last 1,024 epochs of a kind are remembered, however many there are of the other", "[domain]") {
+    start_core();
+    const std::uint64_t of_process = epochs.advance();
+    const DomainHandle domain = create();
+    const std::uint64_t of_domain = domains.epoch(domain);
+    REQUIRE(destroy(domain) == Refusal::none);
+    for (unsigned i = 0; i < kEpochRecords - 1; i++) {
+        epochs.advance();
+        REQUIRE(destroy(create()) == Refusal::none);
+        REQUIRE(epochs.record(of_process) != nullptr);
+        REQUIRE(epochs.record(of_domain) != nullptr);
+    }
+    epochs.advance();
+    CHECK(epochs.record(of_process) == nullptr);
+    CHECK(epochs.record(of_domain) != nullptr);
+    REQUIRE(destroy(create()) == Refusal::none);
+    CHECK(epochs.record(of_domain) == nullptr);
+}
+
+TEST_CASE("no two epochs have one number, however many there were, and those of a kind grow", "[domain]") {
+    start_core();
+    (epochs.*member(OfProcess{})).drawn = kOfDomain - 3;
+    (epochs.*member(OfDomains{})).drawn = 2 * kOfDomain - 3;
+    std::set<std::uint32_t> in_homes;
+    std::uint64_t of_process = epochs.current();
+    std::uint64_t of_domain = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        const std::uint64_t before = of_process;
+        of_process = epochs.advance();
+        CHECK(of_process > before);
+        CHECK(epochs.current() == of_process);
+        CHECK(epochs.record(of_process)->before.get() == before);
+        const DomainHandle domain = create();
+        CHECK(domains.epoch(domain) > of_domain);
+        of_domain = domains.epoch(domain);
+        CHECK(epochs.record(of_domain)->era.get() == of_process);
+        CHECK(epochs.has_had(of_domain));
+        CHECK_FALSE(epochs.has_had(of_domain + 1));
+        in_homes.insert(static_cast<std::uint32_t>(of_process));
+        in_homes.insert(static_cast<std::uint32_t>(of_domain));
+        REQUIRE(destroy(domain) == Refusal::none);
+    }
+    CHECK(in_homes.size() == 12);
+    CHECK(in_homes.count(0) == 0);
 }
 
 TEST_CASE("what is open is known to be, however many domains come and go", "[domain]") {
