@@ -59,6 +59,7 @@ int main(void) {
                     free_fn freer =
                         (free_fn)(breaker == 2 && probe_owns == NULL ? (void*)free : find(frees[breaker]));
                     freer(p);
+                    if (is_ours(p)) CHECK(malloc_usable_size(p) == 0);
                 } else if (breaker < 5) {
                     p = hide(((realloc_fn)find(reallocs[breaker - 3]))(p, n + 100));
                     CHECK(p != NULL && holds(p, n, maker));

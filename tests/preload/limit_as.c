@@ -33,8 +33,14 @@ int main(int argc, char** argv) {
         CHECK(list_free(list) > 0);
         list = NULL;
     }
-    // Used up, a little given back: small things work at the very limit.
+    // Used up, a block still becomes smaller: it stays where it is.
+    void* large = make(768, 3);
     list_grow(&list, limit, &random);
+    for (struct link* small; (small = hide(malloc(100))) != NULL; list = small) small->next = list;
+    large = hide(realloc(large, 100));
+    CHECK(large != NULL && holds(large, 100, 3));
+    free(large);
+    // A little given back: small things work at the very limit.
     for (int i = 0; i < 2000; ++i) {
         struct link* next = list->next;
         free(list);
