@@ -59,6 +59,29 @@ TEST_CASE("values are read", "[options]") {
     CHECK(std::string(chosen.only) == "redis-server");
 }
 
+TEST_CASE("each name that a value may have means what it says, and the largest numbers are taken",
+          "[options]") {
+    CHECK(read({"TSLAB_RECLAIM=off"}).read.reclaim == Reclaiming::off);
+    CHECK(read({"TSLAB_RECLAIM=normal"}).read.reclaim == Reclaiming::normal);
+    CHECK(read({"TSLAB_RECLAIM=eager"}).read.reclaim == Reclaiming::eager);
+    CHECK(read({"TSLAB_ON_MISUSE=report"}).read.on_misuse == OnMisuse::report);
+    CHECK(read({"TSLAB_ON_MISUSE=ignore"}).read.on_misuse == OnMisuse::ignore);
+    for (const char* const entry : {"TSLAB_BUDGET=5", "TSLAB_BUDGET=5%"}) {
+        const auto [entries, chosen, lines] = read({entry});
+        CHECK(lines.empty());
+        CHECK(chosen.budget.value == 5);
+    }
+    CHECK(read({"TSLAB_BUDGET=100%"}).read.budget.value == 100);
+    CHECK_FALSE(read({"TSLAB_BUDGET=101"}).lines.empty());
+    CHECK_FALSE(read({"TSLAB_BUDGET=%"}).lines.empty());
+    for (const int number : {0, 34, 64}) {
+        const auto [entries, chosen, lines] = read({"TSLAB_STATS_SIGNAL=" + std::to_string(number)});
+        CHECK(lines.empty());
+        CHECK(chosen.stats_signal.value == number);
+    }
+    CHECK_FALSE(read({"TSLAB_STATS_SIGNAL=65"}).lines.empty());
+}
+
 TEST_CASE("a bad value costs one line and the default stands", "[options]") {
     struct Case {
         const char* entry;
