@@ -13,6 +13,12 @@ struct BinWord {
 };
 template struct Open<BinWord, &Bin::word_>;
 
+struct Turn {
+    using Type = unsigned Heap::*;
+    friend Type member(Turn);
+};
+template struct Open<Turn, &Heap::turn_>;
+
 }  // namespace tslab::test
 
 using namespace tslab;
@@ -197,6 +203,32 @@ TEST_CASE("what was freed of a class that its owner asks for no more becomes any
     CHECK(own_heap().is_valid());
 }
 
+TEST_CASE("of a class with much to collect all is collected before the next one's turn", "[heap]") {
+    start_core();
+    constexpr unsigned c = class_of(512);
+    constexpr unsigned turns = 4;
+    auto slots = get_many(turns * kCollectSlabs * class_slots(c), 512);
+    elsewhere([&] { put_all(slots); });
+    const auto left = [] {
+        unsigned count = 0;
+        for (std::uint32_t i = 0; i < region.opened(c); i++)
+            count += region.slab_at(c, i).remote_free.load() != 0;
+        return count;
+    };
+    CHECK(left() >= turns * kCollectSlabs);
+    const auto refill_while = [](auto condition) {
+        for (unsigned i = 0; condition(); i++) {
+            REQUIRE(i < 100'000);
+            auto others = get_many(2 * kStackSlots, 256);
+            put_all(others);
+        }
+    };
+    const unsigned& turn = own_heap().*member(Turn{});
+    refill_while([&] { return turn != c; });
+    refill_while([&] { return turn == c; });
+    CHECK(left() == 0);
+}
+
 TEST_CASE("a thread that only frees has no heap, and writes no word that all threads share", "[heap]") {
     start_core();
     auto slots = get_many(40, 320);
@@ -211,6 +243,24 @@ TEST_CASE("a thread that only frees has no heap, and writes no word that all thr
     CHECK(figure(Figure::remote_frees) == 0);
     collect(100);
     CHECK(own_heap().remote_frees[c].get() == before + 40);
+    CHECK(live_slots() == 0);
+}
+
+TEST_CASE("what a thread frees of another's is clocked", "[heap]") {
+    start_core();
+    options.epoch_bytes = std::size_t{64} << 10;
+    constexpr std::size_t freed = 4096 * std::size_t{256};
+    auto slots = get_many(4096, 256);
+    elsewhere([&] {
+        own_heap();
+        const auto before = epochs.current();
+        put_all(slots);
+        const auto passed = epochs.current() - before;
+        CHECK(passed * options.epoch_bytes > freed / 2);
+        CHECK(passed <= freed / options.epoch_bytes + 1);
+    });
+    options.epoch_bytes = 0;
+    collect(100000);
     CHECK(live_slots() == 0);
 }
 
@@ -298,7 +348,7 @@ TEST_CASE("aligned sizes are slots of that alignment, or refused", "[heap]") {
         for (std::size_t bytes = 1; bytes <= kMaxServed; bytes++) {
             const std::size_t whole = aligned_bytes(alignment, bytes);
             if (whole == 0) {
-                CHECK((alignment > 256 ? true : round_up(bytes, alignment) > kMaxServed));
+                CHECK(round_up(bytes, alignment) > kMaxServed);
                 continue;
             }
             CHECK(whole >= bytes);
