@@ -114,16 +114,26 @@ inline std::size_t live_slots() {
     return total;
 }
 
-inline void check_slabs() {
+inline bool slabs_are_valid() {
     for (unsigned c = 0; c < kClasses; c++) {
-        for (std::uint32_t i = 0; i < region.opened(c); i++) REQUIRE(region.slab_at(c, i).is_valid());
+        for (std::uint32_t i = 0; i < region.opened(c); i++) {
+            if (!region.slab_at(c, i).is_valid()) return false;
+        }
     }
+    return true;
 }
+inline void check_slabs() { REQUIRE(slabs_are_valid()); }
+
+// More ticks than any test needs for what it waits for.
+inline constexpr unsigned kMostTicks = 1'000'000;
 
 // Until every class has been added up from here on: the pass that is under way is past some.
 inline void pass_once() {
     const auto sweeps = reclaim.sweeps();
-    while (reclaim.sweeps() < sweeps + 2) reclaim.tick(std::size_t{4} << 20, 0);
+    for (unsigned i = 0; reclaim.sweeps() < sweeps + 2; i++) {
+        REQUIRE(i < kMostTicks);
+        reclaim.tick(std::size_t{4} << 20, 0);
+    }
 }
 
 inline std::uint64_t figure(Figure which) { return stats.get(which); }

@@ -25,7 +25,11 @@ struct Settle {
 template struct Open<Settle, &Heap::settle>;
 
 inline void sweep_once() {
-    for (const auto sweeps = reclaim.sweeps(); reclaim.sweeps() == sweeps;) reclaim.tick(kLeastPassBytes, 0);
+    const auto sweeps = reclaim.sweeps();
+    for (unsigned i = 0; reclaim.sweeps() == sweeps; i++) {
+        REQUIRE(i < kMostTicks);
+        reclaim.tick(kLeastPassBytes, 0);
+    }
 }
 
 // Every pass is a sweep again, whatever was in vain before.
