@@ -335,11 +335,13 @@ TEST_CASE("a forked child takes over the joined slots of a thread that it does n
     own_heap();
     std::vector<void*> small, large;
     std::atomic<bool> ready{}, done{};
+    bool holds_joined = false;
     std::thread other([&] {
         small = leave_threes_free(1024, 112);
         for (int i = 0; i < 3; i++) large.push_back(get(320));
         for (void* slot : large) std::memset(slot, 0xa5, 320);
-        ready = is_joined(large[0], 112) && own_heap().bin(class_of(320)).held() != 0;
+        holds_joined = is_joined(large[0], 112) && own_heap().bin(class_of(320)).held() != 0;
+        ready = true;
         while (!done) std::this_thread::yield();
         put_all(large);
         put_all(small);
@@ -347,19 +349,22 @@ TEST_CASE("a forked child takes over the joined slots of a thread that it does n
     while (!ready) std::this_thread::yield();
     const pid_t child = fork();
     if (child == 0) {
-        auto more = get_many(20000, 112);
-        CHECK(own_heap().is_valid());
-        check_slabs();
         const Slab& slab = slab_of(large[0]);
-        bool well = heap_of(slab.home.load()) == own_heap().number() && all_hold(large, 320, 0xa5);
-        well = well && slab.tails.get() == popcount(slab.joined(slab.live.get()) & ~slab.live.get());
+        const auto is_taken_over = [&] { return heap_of(slab.home.load()) == own_heap().number(); };
+        const auto all_is_valid = [] { return own_heap().is_valid() && slabs_are_valid(); };
+        std::vector<void*> more;
+        while (!is_taken_over() && more.size() < 20000) more.push_back(get(112));
+        // At once, since what is taken of it is no tail any more.
+        if (!is_taken_over() || !slab.is_valid()) _exit(1);
+        if (slab.tails.get() != popcount(slab.joined(slab.live.get()) & ~slab.live.get())) _exit(2);
+        while (more.size() < 20000) more.push_back(get(112));
+        if (!all_is_valid() || !all_hold(large, 320, 0xa5) || !all_hold(small, 112, 0x5a)) _exit(3);
         put_all(large);
         put_all(more);
         put_all(small);
-        CHECK(own_heap().is_valid());
-        check_slabs();
-        _exit(well && slab.tails.get() == 0 ? 0 : 1);
+        _exit(all_is_valid() && slab.tails.get() == 0 ? 0 : 4);
     }
+    CHECK(holds_joined);
     int status = -1;
     waitpid(child, &status, 0);
     CHECK(status == 0);
