@@ -1,5 +1,8 @@
 // Two threads' steps in an order chosen by hand: one stops between two of its writes, the other does its
 // part.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define TSLAB_LINKED
 #include "core/include/temporal_slab.h"
 
@@ -268,7 +271,8 @@ TEST_CASE("two threads acquire while a block is between owners", "[interleaving]
     }
 }
 
-TEST_CASE("a slab is nobody's while a thread without a heap frees into it", "[interleaving]") {
+TEST_CASE("a slab is nobody's while a thread without a heap frees into it, and its next owner's without that",
+          "[interleaving]") {
     start_core();
     options.on_misuse = OnMisuse::ignore;
     auto slots = get_many(3000, 768);
@@ -284,8 +288,16 @@ TEST_CASE("a slab is nobody's while a thread without a heap frees into it", "[in
         put(slot);
     }).join();
     live.set(0);
-    slab.remote_free.store(0);
+    CHECK(slab.remote_free.load() != 0);
+    const auto before = figure(Figure::double_frees);
+    const std::size_t most = std::size_t{region.opened(class_of(768))} * class_slots(class_of(768));
+    while (heap_of(slab.home.load()) == 0 && slots.size() < most) slots.push_back(get(768));
+    CHECK(slab.remote_free.load() == 0);
+    CHECK(figure(Figure::double_frees) == before + 1);
+    put_all(slots);
+    CHECK(figure(Figure::double_frees) == before + 1);
     CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
 }
 
 // The block that is opened lies behind one that a purger has, and so would prolong its run.
@@ -322,8 +334,9 @@ TEST_CASE("a block that is just being opened is not a purger's", "[interleaving]
     };
     // What this thread has free of smaller classes is joined first.
     std::vector<void*> slots;
-    while (!purger.joinable()) slots.push_back(get(736));
+    while (!purger.joinable() && slots.size() < 100000) slots.push_back(get(736));
     opened = true;
+    REQUIRE(purger.joinable());
     purger.join();
     step_hook = nullptr;
     CHECK(std::find(slots.begin(), slots.end(), nullptr) == slots.end());
@@ -373,4 +386,48 @@ TEST_CASE("an epoch that is forgotten while it is asked about is not taken for a
     put(slot);
     REQUIRE(domains.exit(own_heap(), domain) == Refusal::none);
     REQUIRE(domains.destroy(own_heap(), domain) == Refusal::none);
+}
+
+// Who frees into it stops before it queues the slab: the owner takes it over with what was freed, and is sent
+// it though there is no more to collect.
+TEST_CASE("a slab that still waits to be collected is not let go, though all of it is free", "[fork]") {
+    start_core();
+    own_heap();
+    std::atomic<bool> made{}, done{};
+    std::thread other([&] {
+        shared_slots = get_many(3000, 256);
+        made = true;
+        while (!done) std::this_thread::yield();
+        put_all(shared_slots);
+    });
+    while (!made) std::this_thread::yield();
+    const pid_t child = fork();
+    if (child == 0) {
+        shared_slot = shared_slots[1500];
+        static Slab* slab;
+        slab = &slab_of(shared_slot);
+        static const auto is_own = [] { return heap_of(slab->home.load()) == own_heap().number(); };
+        static std::vector<void*> taken;
+        {
+            Stop stop(Step::free_remote_set, [] {
+                while (!is_own() && taken.size() < 20000) taken.push_back(get(256));
+            });
+            put(shared_slot);
+        }
+        if (!Stop::reached || !is_own() || slab->remote_free.load() != 0) _exit(1);
+        if (slab->pending_next.load() == 0) _exit(2);
+        shared_slots.erase(shared_slots.begin() + 1500);
+        put_all(taken);
+        put_all(shared_slots);
+        own_heap().renew();
+        if (slab->room.get() != class_slots(class_of(256))) _exit(3);
+        if (!is_own()) _exit(4);
+        collect(100000);
+        _exit(heap_of(slab->home.load()) == 0 && own_heap().is_valid() ? 0 : 5);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    CHECK(status == 0);
+    done = true;
+    other.join();
 }
