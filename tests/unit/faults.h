@@ -27,6 +27,9 @@ inline Fault reserve_fault;
 inline Fault commit_fault;
 inline Fault give_back_fault;
 
+// While set, called where memory is about to be made usable.
+inline void (*before_commit)() = nullptr;
+
 // The clock goes on by so much whenever it is read, and never by itself: no test turns on how fast it runs.
 inline std::atomic<std::uint64_t> clock_step_ms = 100;
 struct ClockStands {

@@ -21,6 +21,7 @@ void* __wrap__ZN5tslab2os7reserveEm(std::size_t bytes) {
     return reserve_fault.strikes() ? nullptr : __real__ZN5tslab2os7reserveEm(bytes);
 }
 long __wrap__ZN5tslab2os6commitEPvm(void* start, std::size_t bytes) {
+    if (before_commit != nullptr) before_commit();
     return commit_fault.strikes() ? -ENOMEM : __real__ZN5tslab2os6commitEPvm(start, bytes);
 }
 long __wrap__ZN5tslab2os9give_backEPvm(void* start, std::size_t bytes) {

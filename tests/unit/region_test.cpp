@@ -3,7 +3,22 @@
 #include <set>
 
 #include "core/os.h"
+#include "faults.h"
 #include "support.h"
+
+namespace tslab::test {
+
+// As with Open, of a type that cannot be named either.
+struct KnownEnds {
+    friend auto member(KnownEnds);
+};
+template <auto M>
+struct OpenKnownEnds {
+    friend auto member(KnownEnds) { return M; }
+};
+template struct OpenKnownEnds<&Region::cuts_>;
+
+}  // namespace tslab::test
 
 using namespace tslab;
 using namespace tslab::test;
@@ -160,6 +175,37 @@ TEST_CASE("a limit below the reservation gives up what nobody uses, and nothing 
     CHECK(own.acquire(10) == nullptr);  // nothing grows any more
     CHECK(own.acquire(9) != nullptr);   // what was committed is still there
     CHECK_FALSE(own.reach_heaps(1));
+}
+
+TEST_CASE("in a forked child every slab that was opened is known, though the thread that did had not said so",
+          "[region]") {
+    Started started;
+    REQUIRE(started.works);
+    Region& own = *started.region;
+    Slab* const first = own.acquire(7);
+    REQUIRE(first != nullptr);
+    std::byte* const slots = own.slots_of(*first);
+    (own.*member(KnownEnds{})).end[7] = 0;
+    REQUIRE_FALSE(own.has_slot(own.locate(slots)));
+    own.begin_generation();
+    CHECK(own.has_slot(own.locate(slots)));
+    CHECK(own.next_unlisted(7) == first);
+}
+
+TEST_CASE("who forks in the middle of making memory usable can give up address space afterwards",
+          "[region]") {
+    Started started(std::size_t{256} << 30);
+    REQUIRE(started.works);
+    static Region* own;
+    own = started.region.get();
+    before_commit = [] {  // in a signal handler, for one
+        before_commit = nullptr;
+        own->begin_generation();
+    };
+    REQUIRE(own->acquire(9) != nullptr);
+    REQUIRE(before_commit == nullptr);
+    own->fit_into(std::size_t{64} << 20);
+    CHECK(own->gave_up(own->base() + own->size() - 1));
 }
 
 TEST_CASE("pages and slots name each other", "[region]") {
