@@ -1,4 +1,6 @@
 /* The steps of a program that uses the C API, for one that is run with the library and without it. */
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +15,26 @@
         }                                                                   \
     } while (0)
 
-/* mode: "active", "disabled", or "absent" */
-static int use_api(const char* mode) {
+/* Of a domain of another thread. */
+static void* use_from_elsewhere(void* of) {
+    const tslab_domain domain = *(tslab_domain*)of;
+    EXPECT(tslab_domain_enter(domain) == TSLAB_OTHER_THREAD);
+    EXPECT(tslab_domain_exit(domain) == TSLAB_OTHER_THREAD);
+    EXPECT(tslab_domain_close(domain) == TSLAB_OTHER_THREAD);
+    EXPECT(tslab_domain_destroy(domain) == TSLAB_OTHER_THREAD);
+    return of;
+}
+
+static void use_up_domains(void) {
+    enum { most = 4095 };
+    static tslab_domain all[most];
+    tslab_domain another = 0;
+    for (int i = 0; i < most; i++) EXPECT(tslab_domain_create(&all[i]) == TSLAB_OK);
+    EXPECT(tslab_domain_create(&another) == TSLAB_TOO_MANY);
+    for (int i = 0; i < most; i++) EXPECT(tslab_domain_destroy(all[i]) == TSLAB_OK);
+}
+
+static int use_each(const char* mode) {
     tslab_domain domain = 0;
     struct tslab_epoch_info info;
     EXPECT((tslab_version() == NULL) == (strcmp(mode, "absent") == 0));
@@ -48,6 +68,9 @@ static int use_api(const char* mode) {
     EXPECT(tslab_domain_enter(0) == TSLAB_NO_DOMAIN);
     EXPECT(tslab_domain_create(&domain) == TSLAB_OK);
     EXPECT(tslab_domain_exit(domain) == TSLAB_NOT_INNERMOST);
+    pthread_t thread;
+    EXPECT(pthread_create(&thread, NULL, use_from_elsewhere, &domain) == 0 &&
+           pthread_join(thread, NULL) == 0);
     EXPECT(tslab_domain_enter(domain) == TSLAB_OK);
     EXPECT(tslab_domain_destroy(domain) == TSLAB_ENTERED);
     char* objects[1000];
@@ -71,5 +94,14 @@ static int use_api(const char* mode) {
     free(objects[0]);
     EXPECT(tslab_epoch_close(epoch) >= 0);
     EXPECT(tslab_epoch_stats(epoch, &info) == TSLAB_OK && info.live_objects == 0);
+    use_up_domains();
     return 0;
+}
+
+/* mode: "active", "disabled", or "absent" */
+static int use_api(const char* mode) {
+    errno = EDOM;
+    const int status = use_each(mode);
+    EXPECT(errno == EDOM);
+    return status;
 }

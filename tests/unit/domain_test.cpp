@@ -1,5 +1,9 @@
+#define TSLAB_LINKED
 #include "core/domain.h"
 
+#include "core/include/temporal_slab.h"
+#include "core/os.h"
+#include "faults.h"
 #include "residency.h"
 
 namespace tslab::test {
@@ -156,7 +160,8 @@ TEST_CASE("there are so many domains and no more", "[domain]") {
     start_core();
     std::vector<DomainHandle> all;
     DomainHandle handle = 0;
-    while (domains.create(own_heap(), handle) == Refusal::none) all.push_back(handle);
+    while (all.size() <= kMostDomains && domains.create(own_heap(), handle) == Refusal::none)
+        all.push_back(handle);
     CHECK(all.size() == kMostDomains);
     for (DomainHandle each : all) REQUIRE(destroy(each) == Refusal::none);
     const DomainHandle one = create();
@@ -299,4 +304,49 @@ TEST_CASE("what is open is known to be, however many domains come and go", "[dom
     CHECK(domains.has_open(epoch));
     REQUIRE(destroy(open) == Refusal::none);
     CHECK_FALSE(domains.has_open(epoch));
+}
+
+TEST_CASE("the C API tells how old an epoch is, how long it is closed, and what is on its pages",
+          "[domain]") {
+    start_core();
+    const ClockStands stands;
+    const Reclaiming was = options.reclaim;
+    options.reclaim = Reclaiming::off;
+    options.epoch_bytes = kTiB;
+    const auto let_pass = [](std::uint64_t ms) {
+        clock_step_ms = ms;
+        os::monotonic_ms();
+        clock_step_ms = 0;
+    };
+    const std::uint64_t epoch = tslab_epoch_advance();
+    let_pass(300);
+    tslab_epoch_info info;
+    REQUIRE(tslab_epoch_stats(epoch, &info) == TSLAB_OK);
+    CHECK((info.age_ms == 300 && info.closed_ms == 0 && info.slabs == 0));
+    auto slots = get_many(20000, 400);
+    std::set<Slab*> firsts;
+    for (const void* slot : slots) firsts.insert(&region.first_of_block(slab_of(slot)));
+    REQUIRE(tslab_epoch_advance() > epoch);
+    let_pass(50);
+    REQUIRE(tslab_epoch_stats(epoch, &info) == TSLAB_OK);
+    CHECK((info.age_ms == 350 && info.closed_ms == 50));
+    CHECK(info.slabs == firsts.size() * region.slabs_per_block(class_of(400)));
+    const std::uint64_t resident = info.resident_bytes;
+    CHECK(resident >= 20000 * 400);
+
+    void* const survivor = slots[10000];
+    slots.erase(slots.begin() + 10000);
+    put_all(slots);
+    own_heap().renew();
+    REQUIRE(tslab_epoch_stats(epoch, &info) == TSLAB_OK);
+    const unsigned kept = region.pages_under(class_of(400), region.locate(survivor).mask());
+    CHECK(info.slabs == region.slabs_per_block(class_of(400)));
+    CHECK(info.resident_bytes == resident);
+    CHECK(info.reclaimable_bytes == resident - popcount(kept) * region.page_bytes());
+    CHECK(tslab_epoch_close(epoch) == static_cast<std::int64_t>(info.reclaimable_bytes));
+    REQUIRE(tslab_epoch_stats(epoch, &info) == TSLAB_OK);
+    CHECK((info.reclaimable_bytes == 0 && info.closed_ms == 50));
+    put(survivor);
+    options.epoch_bytes = 0;
+    options.reclaim = was;
 }
