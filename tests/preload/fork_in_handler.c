@@ -1,21 +1,24 @@
 // A signal handler forks in the middle of whatever malloc or free its thread is in. Parent and child both go
-// on with it, and with more of the same.
+// on with it, and with more of the same, and find in each object what they wrote there.
 #include <signal.h>
-#include <sys/time.h>
+#include <time.h>
 
 #include "busy.h"
 
+enum { objects = 6000 };
 static volatile sig_atomic_t forks, in_child;
+static timer_t timer;
 
-static void set_timer(suseconds_t microseconds) {
-    struct itimerval timer = {{0, 0}, {0, microseconds}};
-    setitimer(ITIMER_REAL, &timer, NULL);
+static void set_timer(long microseconds) {
+    struct itimerspec once = {{0, 0}, {0, microseconds * 1000}};
+    CHECK(timer_settime(timer, 0, &once, NULL) == 0);
 }
 
 static void fork_here(int signal) {
     (void)signal;
     pid_t child = fork();
     if (child == 0) {
+        end_if_stuck();
         in_child = 1;
         return;
     }
@@ -26,19 +29,27 @@ static void fork_here(int signal) {
 
 int main(void) {
     probe_start();
-    signal(SIGALRM, fork_here);
+    end_if_stuck();
+    signal(SIGUSR1, fork_here);
+    // Not the one that ends what is stuck.
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
     set_timer(500);
-    static void* held[6000];
+    static struct object* held[objects];
     uint64_t random = 12345;
     for (int left = 4000; forks < 600 && left > 0; left -= in_child) {
-        void** one = &held[random_next(&random) % 6000];
-        free(*one);
-        *one = *one != NULL ? NULL : make(random_size(&random, 64, 768), 1);
+        struct object** one = &held[random_next(&random) % objects];
+        struct object* was = *one;
+        *one = NULL;
+        object_end(was);
+        if (was == NULL) *one = object_make(random_size(&random, 64, 768), random_next(&random));
         if (random_next(&random) % 4096 != 0) continue;
-        for (size_t i = 0; i < 6000; ++i) {
-            free(held[i]);
+        for (size_t i = 0; i < objects; ++i) {
+            was = held[i];
             held[i] = NULL;
+            object_end(was);
         }
     }
+    for (size_t i = 0; i < objects; ++i) object_end(held[i]);
     _exit(0);
 }
