@@ -54,6 +54,7 @@ constexpr bool helps_fit() {
     return true;
 }
 static_assert(helps_fit(), "a figure's help has its place in the file");
+static_assert(sizeof TelemetryRequest::path >= kPathRoom, "so has the path of any file that is written");
 
 template <std::size_t room>
 void copy(char (&to)[room], const char* from) {

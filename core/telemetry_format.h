@@ -27,7 +27,7 @@
 //   "trim"     give back every page without an object; value: bytes given back
 //   "publish"  bring the figures up to date
 //   "profile"  write the files of TSLAB_PROFILE; value: 1, or 0 where nothing is sampled or one could not be
-//              written; path: of the heap profile, cut where it is too long
+//              written; path: of the heap profile
 #pragma once
 
 #include <atomic>
@@ -37,7 +37,7 @@ namespace tslab {
 
 inline constexpr char kTelemetryMagic[8] = "TSLABTM";
 // Columns, sections and requests may come and go within a version.
-inline constexpr std::uint32_t kTelemetryVersion = 1;
+inline constexpr std::uint32_t kTelemetryVersion = 2;
 
 enum class ColumnKind : std::uint8_t {
     key,      // tells rows apart
@@ -71,7 +71,7 @@ struct TelemetryRequest {
     std::atomic<std::uint64_t> asked;  // readers
     std::atomic<std::uint64_t> done;   // the process, as all below; written last, with release
     std::atomic<std::uint64_t> value;
-    char path[88];
+    char path[256];
 };
 
 struct TelemetryHeader {
@@ -94,7 +94,7 @@ struct TelemetryHeader {
 };
 
 static_assert(sizeof(TelemetryColumn) == 128 && sizeof(TelemetrySection) == 48, "the file's format");
-static_assert(sizeof(TelemetryRequest) == 128 && sizeof(TelemetryHeader) == 1688, "the file's format");
+static_assert(sizeof(TelemetryRequest) == 296 && sizeof(TelemetryHeader) == 3032, "the file's format");
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "shared between processes");
 
 }  // namespace tslab

@@ -17,7 +17,7 @@ import time
 
 COLUMN = struct.Struct("<32s88sBBHI")
 SECTION = struct.Struct("<16sIIIIIIQ")
-REQUEST = struct.Struct("<16sQQQ88s")
+REQUEST = struct.Struct("<16sQQQ256s")
 HEAD = struct.Struct("<8sIIqQQQ64s16sIIQQ")
 SECTIONS_AT = HEAD.size + 16 * 8
 REQUESTS_AT = SECTIONS_AT + 8 * SECTION.size
@@ -56,7 +56,7 @@ class Telemetry:
                 again = HEAD.unpack_from(file.read(HEAD.size))
             if self.head[11] == again[11] and self.head[11] % 2 == 0:
                 break
-        check(self.head[0] == b"TSLABTM\0" and self.head[1] == 1, "magic and version")
+        check(self.head[0] == b"TSLABTM\0" and self.head[1] == 2, "magic and version")
         check(self.head[2] == len(data), "the file's size")
         self.pid, self.start, self.program = self.head[3], self.head[4], text(self.head[7])
         self.published = self.head[12]
@@ -296,11 +296,11 @@ def case_latency(run, folder):
 
 
 def case_profile(run, folder):
-    base = f"{folder}/profile"
-    names = sorted(f"profile.{kind}" for kind in ("folded", "heap", "lifetimes", "pinners"))
+    base = f"{folder}/profile-".ljust(200, "x")  # the longest path that is taken
+    names = sorted(f"{os.path.basename(base)}.{kind}" for kind in ("folded", "heap", "lifetimes", "pinners"))
 
     def written():
-        return sorted(name for name in os.listdir(folder) if name.startswith("profile."))
+        return sorted(name for name in os.listdir(folder) if name.startswith("profile-"))
 
     reported = run(TSLAB_TELEMETRY=f"{folder}/made", TSLAB_PROFILE="8K", TSLAB_PROFILE_FILE=base,
                    TSLAB_STATS_SIGNAL="USR1")
@@ -322,7 +322,7 @@ def case_profile(run, folder):
     reported.do("c")
     ask(path, 2, 1)
     soon(lambda: reported.do("c") and request(path, 2)[2] == 1, "an answer where nothing is sampled")
-    check(request(path, 2)[3:] == (0, bytes(88)), "that there is no profile")
+    check(request(path, 2)[3:] == (0, bytes(256)), "that there is no profile")
     reported.end()
 
 

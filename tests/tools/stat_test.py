@@ -96,8 +96,8 @@ class Stat(unittest.TestCase):
         with writer() as (pid, folder), tempfile.TemporaryDirectory() as broken:
             with open(f"{folder}/tslab.{pid}", "rb") as file:
                 sound = file.read()
-            pieces = [sound[:length] for length in (0, 8, 1000, 1736, 2000, 4000)]
-            for offset in [8, 12, 16, *range(128, 148, 4), *range(280, 480, 4), *range(1856, 1872, 2)]:
+            pieces = [sound[:length] for length in (0, 8, 1000, 3080, 3400, 5400)]
+            for offset in [8, 12, 16, *range(128, 148, 4), *range(280, 480, 4), *range(3152, 3168, 2)]:
                 pieces.append(sound[:offset] + b"\xff" * 4 + sound[offset + 4:])
             for piece in pieces:
                 with open(broken + "/tslab.1", "wb") as file:
