@@ -190,8 +190,8 @@ int top_command(char** words) {
             arguments.refuse();
         }
     }
+    all_telemetry(directory);  // what is wrong with the directory is said before the screen is taken
     Watch watch(directory);
-    watch.look();  // what is wrong with the directory is said before the screen is taken
     if (isatty(STDOUT_FILENO) != 0 && isatty(STDIN_FILENO) != 0) {
         show_screens(watch, interval, count, latency);
     } else {

@@ -1,7 +1,8 @@
 // Writes a telemetry file as the library does, with figures that a test knows in advance, and answers what it
 // is asked: telemetry_writer DIR [deaf|torn|PATH]. It says "ready" and ends when its input does.
 //
-//   served   1000 for each time it published; a tenth of that took the slow path
+//   served   1000 for each time it published, a second after the time before, by its own account; a tenth of
+//            that took the slow path
 //   epochs   three, of which the open one is the last
 //   deaf     answers nothing
 //   torn     stopped while it was writing
@@ -24,11 +25,12 @@ namespace {
 using tslab::ColumnKind;
 
 constexpr std::uint32_t kFileBytes = 1 << 16;
+constexpr std::uint64_t kSecond = 1'000'000'000;
 
 std::uint64_t now_ns() {
     timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+    return static_cast<std::uint64_t>(now.tv_sec) * kSecond + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 std::uint64_t start_ticks() {
@@ -50,6 +52,7 @@ class Writer {
         if (memory == MAP_FAILED) std::abort();
         header_ = static_cast<tslab::TelemetryHeader*>(memory);
         used_ = sizeof *header_;
+        header_->started_ns = now_ns() - 3600 * kSecond;
     }
 
     void begin_section(const char* name, std::uint32_t rows) {
@@ -82,7 +85,6 @@ class Writer {
         header_->file_bytes = kFileBytes;
         header_->pid = getpid();
         header_->process_start = start_ticks();
-        header_->started_ns = now_ns();
         header_->page_bytes = 4096;
         std::strcpy(header_->program, "a \"writer\"");
         std::strcpy(header_->library_version, "9.8.7");
@@ -104,7 +106,7 @@ void publish(tslab::TelemetryHeader& header, std::uint64_t* totals) {
     header.sequence.fetch_add(1, std::memory_order_acq_rel);
     totals[0] += 1000;
     totals[1] += 100;
-    header.published_ns = now_ns();
+    header.published_ns = header.started_ns + totals[0] / 1000 * kSecond;
     header.sequence.fetch_add(1, std::memory_order_release);
 }
 
