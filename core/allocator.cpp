@@ -1,7 +1,6 @@
 #include "allocator.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "os.h"
 #include "print.h"
@@ -358,12 +357,6 @@ namespace {
 
 constinit Survey last_survey{};
 
-std::uint64_t total(const std::uint64_t (&row)[kTotalWords], const char* name) {
-    unsigned at = 0;
-    while (strcmp(columns::kTotals.of[at].name, name) != 0) at++;
-    return row[at];
-}
-
 void print_summary() {
     last_survey.begin();
     last_survey.finish();
@@ -371,12 +364,15 @@ void print_summary() {
     last_survey.total_row(row);
     char name[64];
     os::started_name(name, sizeof name);
+    using columns::word_of;
+    constexpr const auto& of = columns::kTotals.of;
     Line line;
     line.text(name).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: served ");
-    line.number(total(row, "served")).text(" requests, forwarded ").number(total(row, "forwarded"));
-    line.text("; live ").number(total(row, "live_objects")).text(" objects, ");
-    line.number(total(row, "live_bytes")).text(" bytes; resident ").number(total(row, "resident_bytes"));
-    line.text(" bytes in slabs, ").number(total(row, "metadata_bytes")).text(" in metadata; misuse ");
+    line.number(row[word_of(of, "served")]).text(" requests, forwarded ");
+    line.number(row[word_of(of, "forwarded")]).text("; live ").number(row[word_of(of, "live_objects")]);
+    line.text(" objects, ").number(row[word_of(of, "live_bytes")]).text(" bytes; resident ");
+    line.number(row[word_of(of, "resident_bytes")]).text(" bytes in slabs, ");
+    line.number(row[word_of(of, "metadata_bytes")]).text(" in metadata; misuse ");
     line.number(misuses_counted()).send();
 }
 

@@ -120,11 +120,33 @@ constexpr auto totals() {
 inline constexpr auto kClasses = classes();
 inline constexpr auto kTotals = totals();
 
+constexpr unsigned words_of(const Column& column) {
+    return column.kind == ColumnKind::text ? kLabelWords : 1;
+}
+
+void there_is_no_such_column();  // nor such a function
+
+// Where in a row the column of this name stands. A name that there is not does not compile.
+template <std::size_t count>
+consteval unsigned word_of(const Column (&of)[count], const char* name) {
+    unsigned word = 0;
+    for (const Column& column : of) {
+        if (__builtin_strcmp(column.name, name) == 0) return word;
+        word += words_of(column);
+    }
+    there_is_no_such_column();
+    return word;
+}
+
+// Rows of which there are several are told apart by their first word.
+static_assert(kClasses.of[0].kind == ColumnKind::key && kEpoch[0].kind == ColumnKind::key);
+
 }  // namespace columns
 
 inline constexpr unsigned kClassWords = columns::kClasses.length;
 inline constexpr unsigned kTotalWords = columns::kTotals.length;
 inline constexpr unsigned kEpochWords = columns::size_of(columns::kEpoch) - 1 + kLabelWords;
+static_assert(kEpochWords == columns::word_of(columns::kEpoch, "slabs_refilled") + 1, "one text a row");
 inline constexpr unsigned kEpochRows = 256;
 
 class Survey {

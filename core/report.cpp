@@ -20,9 +20,11 @@ struct Row {
         const std::uint64_t* at = words;
         for (unsigned i = 0; i < count; i++) {
             each(columns[i], at);
-            at += columns[i].kind == ColumnKind::text ? kLabelWords : 1;
+            at += columns::words_of(columns[i]);
         }
     }
+    bool has_key() const { return columns[0].kind == ColumnKind::key; }  // and it is the first word
+    // Null where the section has no such column.
     const std::uint64_t* find(const char* name) const {
         const std::uint64_t* found = nullptr;
         walk([&](const Column& column, const std::uint64_t* at) {
@@ -71,15 +73,20 @@ void write_json_row(Output& output, const Row& row) {
     output.text("}");
 }
 
-// The columns of a table for people, and how wide each is.
+// A column of a table for people: where it stands in the row, and how wide it is shown.
 struct Shown {
     const char* name;
+    unsigned word;
     unsigned width;
 };
+template <std::size_t count>
+consteval Shown shown(const Column (&of)[count], const char* name, unsigned width) {
+    return {name, columns::word_of(of, name), width};
+}
 
 template <unsigned count>
-void write_names(Output& output, const Shown (&shown)[count]) {
-    for (const Shown& each : shown) {
+void write_names(Output& output, const Shown (&columns)[count]) {
+    for (const Shown& each : columns) {
         output.text(" ");
         for (std::size_t i = strlen(each.name); i < each.width; i++) output.text(" ");
         output.text(each.name);
@@ -88,8 +95,8 @@ void write_names(Output& output, const Shown (&shown)[count]) {
 }
 
 template <unsigned count>
-void write_numbers(Output& output, const Shown (&shown)[count], const Row& row) {
-    for (const Shown& each : shown) output.text(" ").padded(*row.find(each.name), each.width);
+void write_numbers(Output& output, const Shown (&columns)[count], const Row& row) {
+    for (const Shown& each : columns) output.text(" ").padded(row.words[each.word], each.width);
     output.text("\n");
 }
 
@@ -128,22 +135,24 @@ void write_value(Output& output, const Column& column, std::uint64_t value) {
 
 // All samples of a metric stand together, so each column walks the rows.
 template <typename Rows>
-void write_metrics(Output& output, const char* prefix, const char* key, const Column* columns, unsigned count,
-                   Rows each_row) {
+void write_metrics(Output& output, const char* prefix, const Column* columns, unsigned count, Rows each_row) {
+    unsigned next_word = 0;
     for (unsigned i = 0; i < count; i++) {
         const Column& column = columns[i];
+        const unsigned word = next_word;
+        next_word += columns::words_of(column);
         if (column.kind != ColumnKind::counter && column.kind != ColumnKind::gauge) continue;
         write_metric_head(output, prefix, column);
         each_row([&](const Row& row) {
             write_metric(output, prefix, column);
-            if (key != nullptr) {
-                output.text("{").text(key).text("=\"").number(*row.find(key)).text("\"");
+            if (row.has_key()) {
+                output.text("{").text(columns[0].name).text("=\"").number(row.words[0]).text("\"");
                 const std::uint64_t* const label = row.find("label");
                 if (label != nullptr) output.text(",label=").quoted(text_of(label), kLabelBytes);
                 output.text("}");
             }
             output.text(" ");
-            write_value(output, column, *row.find(column.name));
+            write_value(output, column, row.words[word]);
             output.text("\n");
         });
     }
@@ -165,10 +174,10 @@ void each_csv_name(Each each) {
     }
 }
 
-void write_csv_row(Output& output, const char* scope, const char* key, const Row& row, const Reported& of) {
+void write_csv_row(Output& output, const char* scope, const Row& row, const Reported& of) {
     output.number(of.wall_clock_ns / 1000000).text(",");
     output.number(static_cast<std::uint64_t>(os::process_id())).text(",").text(scope).text(",");
-    if (key != nullptr) output.number(*row.find(key));
+    if (row.has_key()) output.number(row.words[0]);
     each_csv_name([&](const char* name) {
         output.text(",");
         const std::uint64_t* const at = row.find(name);
@@ -192,15 +201,25 @@ void write_text(Output& output, const Survey& survey, const Reported& of) {
             output.padded(*at, 20).text("  ").padded(column.name, 20).text("  ").text(column.help).text("\n");
         });
     });
-    constexpr Shown kOfClass[] = {{"class_bytes", 11},       {"served", 12},         {"live_objects", 12},
-                                  {"live_bytes", 12},        {"slabs", 8},           {"resident_bytes", 14},
-                                  {"reclaimable_bytes", 17}, {"slow_path_hits", 14}, {"remote_frees", 12}};
+    constexpr const auto& of_class = columns::kClasses.of;
+    constexpr Shown kOfClass[] = {shown(of_class, "class_bytes", 11),
+                                  shown(of_class, "served", 12),
+                                  shown(of_class, "live_objects", 12),
+                                  shown(of_class, "live_bytes", 12),
+                                  shown(of_class, "slabs", 8),
+                                  shown(of_class, "resident_bytes", 14),
+                                  shown(of_class, "reclaimable_bytes", 17),
+                                  shown(of_class, "slow_path_hits", 14),
+                                  shown(of_class, "remote_frees", 12)};
     output.text("\n");
     write_names(output, kOfClass);
     each_class(survey, [&](const Row& row) { write_numbers(output, kOfClass, row); });
+    constexpr const auto& of_epoch = columns::kEpoch;
     constexpr Shown kOfEpoch[] = {
-        {"epoch", 11},      {"open", 4},  {"age_seconds", 11},    {"live_objects", 12},
-        {"live_bytes", 12}, {"slabs", 8}, {"resident_bytes", 14}, {"reclaimable_bytes", 17}};
+        shown(of_epoch, "epoch", 11),          shown(of_epoch, "open", 4),
+        shown(of_epoch, "age_seconds", 11),    shown(of_epoch, "live_objects", 12),
+        shown(of_epoch, "live_bytes", 12),     shown(of_epoch, "slabs", 8),
+        shown(of_epoch, "resident_bytes", 14), shown(of_epoch, "reclaimable_bytes", 17)};
     output.text("\n");
     write_names(output, kOfEpoch);
     each_epoch(survey, [&](const Row& row) { write_numbers(output, kOfEpoch, row); });
@@ -234,11 +253,11 @@ void write_prometheus(Output& output, const Survey& survey, const Reported& of) 
     output.text("tslab_process_info{version=\"" TSLAB_VERSION "\",program=")
         .quoted(of.program, ~std::size_t{0});
     output.text(",pid=\"").number(static_cast<std::uint64_t>(os::process_id())).text("\"} 1\n");
-    write_metrics(output, "", nullptr, columns::kTotals.of, columns::kTotals.length,
+    write_metrics(output, "", columns::kTotals.of, columns::kTotals.length,
                   [&](auto each) { each_total(survey, each); });
-    write_metrics(output, "class_", "class_bytes", columns::kClasses.of, columns::kClasses.length,
+    write_metrics(output, "class_", columns::kClasses.of, columns::kClasses.length,
                   [&](auto each) { each_class(survey, each); });
-    write_metrics(output, "epoch_", "epoch", columns::kEpoch, columns::size_of(columns::kEpoch),
+    write_metrics(output, "epoch_", columns::kEpoch, columns::size_of(columns::kEpoch),
                   [&](auto each) { each_epoch(survey, each); });
 }
 
@@ -249,9 +268,9 @@ void write_csv_names(Output& output) {
 }
 
 void write_csv(Output& output, const Survey& survey, const Reported& of) {
-    each_total(survey, [&](const Row& row) { write_csv_row(output, "total", nullptr, row, of); });
-    each_class(survey, [&](const Row& row) { write_csv_row(output, "class", "class_bytes", row, of); });
-    each_epoch(survey, [&](const Row& row) { write_csv_row(output, "epoch", "epoch", row, of); });
+    each_total(survey, [&](const Row& row) { write_csv_row(output, "total", row, of); });
+    each_class(survey, [&](const Row& row) { write_csv_row(output, "class", row, of); });
+    each_epoch(survey, [&](const Row& row) { write_csv_row(output, "epoch", row, of); });
 }
 
 }  // namespace tslab

@@ -75,7 +75,7 @@ std::size_t write_section(std::byte* file, std::size_t at, TelemetrySection& sec
         copy(column.name, layout.columns[i].name);
         copy(column.help, layout.columns[i].help);
         column.kind = layout.columns[i].kind;
-        column.words = column.kind == ColumnKind::text ? kLabelWords : 1;
+        column.words = static_cast<std::uint8_t>(columns::words_of(layout.columns[i]));
         column.first = static_cast<std::uint16_t>(first);
         first += column.words;
     }
