@@ -100,9 +100,17 @@ bool create_thread_key() {
     return created;
 }
 
-bool start_region(const char* started_name, const char* program_name, const Host& host) {
-    return host.obstacle == nullptr && options.let_serve(started_name, program_name) && reserve_region() &&
-           create_thread_key() && pthread_atfork(prepare_fork, end_fork, begin_child) == 0;
+// Why nothing is served in this process; null where something is. Set by start, as the phase is.
+constinit const char* obstacle;
+
+const char* start_region(const char* started_name, const char* program_name, const Host& host) {
+    if (host.obstacle != nullptr) return host.obstacle;
+    const char* const unwanted = options.obstacle(started_name, program_name);
+    if (unwanted != nullptr) return unwanted;
+    if (!reserve_region()) return "no address space can be reserved";
+    if (!create_thread_key()) return "no key for thread-specific data is left";
+    if (pthread_atfork(prepare_fork, end_fork, begin_child) != 0) return "no memory for a fork handler";
+    return nullptr;
 }
 
 bool start_profile(const void* own, const void* own_end) {
@@ -117,14 +125,17 @@ bool start_profile(const void* own, const void* own_end) {
     return false;
 }
 
-void print_banner(const char* name, const Host& host, bool active) {
+void print_banner(const char* name, const Host& host) {
     Line line;
     line.text("version " TSLAB_VERSION " in ").text(name).text("[");
     line.number(static_cast<std::uint64_t>(os::process_id())).text("]: ");
-    line.text(active ? "active" : "passing through");
-    if (host.obstacle != nullptr) line.text(" (").text(host.obstacle).text(")");
+    if (obstacle == nullptr) {
+        line.text("active");
+    } else {
+        line.text("passing through (").text(obstacle).text(")");
+    }
     line.text("; next ").text(host.next_name).text(host.next_is_mixed ? ", parts of it elsewhere" : "");
-    if (active) line.text("; reserved ").size(region.size());
+    if (obstacle == nullptr) line.text("; reserved ").size(region.size());
     options.show(line);
     line.send();
 }
@@ -144,12 +155,13 @@ bool start(const Host& host, bool now) {
     char program_name[64];
     os::started_name(started_name, sizeof started_name);
     os::program_name(program_name, sizeof program_name);
-    const bool active = start_region(started_name, program_name, host);
+    obstacle = start_region(started_name, program_name, host);
+    const bool active = obstacle == nullptr;
     served = {options.min_size, active ? options.max_size - options.min_size + 1 : 0};
     // pairs with phase()
     phase_now.store(active ? Phase::active : Phase::passing_through, std::memory_order_release);
     if (active) reporter.start(started_name);
-    if (options.verbose) print_banner(started_name, host, active);
+    if (options.verbose) print_banner(started_name, host);
     return active;
 }
 
@@ -358,17 +370,21 @@ namespace {
 constinit Survey last_survey{};
 
 void print_summary() {
-    last_survey.begin();
-    last_survey.finish();
-    std::uint64_t row[kTotalWords];
-    last_survey.total_row(row);
     char name[64];
     os::started_name(name, sizeof name);
     using columns::word_of;
     constexpr const auto& of = columns::kTotals.of;
     Line line;
-    line.text(name).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: served ");
-    line.number(row[word_of(of, "served")]).text(" requests, forwarded ");
+    line.text(name).text("[").number(static_cast<std::uint64_t>(os::process_id())).text("]: ");
+    if (phase() == Phase::passing_through) {
+        line.text("passed every request through (").text(obstacle).text(")").send();
+        return;
+    }
+    last_survey.begin();
+    last_survey.finish();
+    std::uint64_t row[kTotalWords];
+    last_survey.total_row(row);
+    line.text("served ").number(row[word_of(of, "served")]).text(" requests, forwarded ");
     line.number(row[word_of(of, "forwarded")]).text("; live ").number(row[word_of(of, "live_objects")]);
     line.text(" objects, ").number(row[word_of(of, "live_bytes")]).text(" bytes; resident ");
     line.number(row[word_of(of, "resident_bytes")]).text(" bytes in slabs, ");

@@ -269,10 +269,14 @@ void Options::show(Line& line) const {
 #undef TSLAB_SHOW
 }
 
-bool Options::let_serve(const char* started_name, const char* program_name) const {
-    if (disable) return false;
-    if (exclude != nullptr && (lists(exclude, started_name) || lists(exclude, program_name))) return false;
-    return only == nullptr || lists(only, started_name) || lists(only, program_name);
+const char* Options::obstacle(const char* started_name, const char* program_name) const {
+    if (disable) return "TSLAB_DISABLE is set";
+    const auto has_it = [&](const char* names) {
+        return lists(names, started_name) || lists(names, program_name);
+    };
+    if (exclude != nullptr && has_it(exclude)) return "TSLAB_EXCLUDE names it";
+    if (only != nullptr && !has_it(only)) return "TSLAB_ONLY does not name it";
+    return nullptr;
 }
 
 }  // namespace tslab

@@ -116,8 +116,9 @@ struct Options {
                telemetry.is_set();
     }
 
-    // Whether this process, known by either name, is one that `disable`, `only` and `exclude` let us serve.
-    bool let_serve(const char* started_name, const char* program_name) const;
+    // Why `disable`, `only` or `exclude` keep us from serving this process, known by either name; null where
+    // they do not.
+    const char* obstacle(const char* started_name, const char* program_name) const;
 };
 
 // In force. Written once, before the first request is served.

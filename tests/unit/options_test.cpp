@@ -136,20 +136,24 @@ TEST_CASE("limits that leave nothing are both put back", "[options]") {
 
 TEST_CASE("programs are chosen by name", "[options]") {
     Options chosen;
-    CHECK(chosen.let_serve("a", "b"));
+    const auto obstacle = [&](const char* started_name, const char* program_name) {
+        const char* const found = chosen.obstacle(started_name, program_name);
+        return std::string(found != nullptr ? found : "none");
+    };
+    CHECK(obstacle("a", "b") == "none");
     chosen.only = "redis-server,php*";
-    CHECK(chosen.let_serve("redis-server", "x"));
-    CHECK(chosen.let_serve("x", "redis-server"));
-    CHECK(chosen.let_serve("php8.2", "x"));
-    CHECK_FALSE(chosen.let_serve("redis", "redis-server2"));
-    CHECK_FALSE(chosen.let_serve("", ""));
+    CHECK(obstacle("redis-server", "x") == "none");
+    CHECK(obstacle("x", "redis-server") == "none");
+    CHECK(obstacle("php8.2", "x") == "none");
+    CHECK(obstacle("redis", "redis-server2") == "TSLAB_ONLY does not name it");
+    CHECK(obstacle("", "") == "TSLAB_ONLY does not name it");
     chosen.exclude = "php-fpm";
-    CHECK_FALSE(chosen.let_serve("php-fpm", "php-fpm8.2"));
-    CHECK(chosen.let_serve("php-fpm8", "php-fpm8.2"));
+    CHECK(obstacle("php-fpm", "php-fpm8.2") == "TSLAB_EXCLUDE names it");
+    CHECK(obstacle("php-fpm8", "php-fpm8.2") == "none");
     chosen = Options{};
     chosen.exclude = "*";
-    CHECK_FALSE(chosen.let_serve("a", "a"));
+    CHECK(obstacle("a", "a") == "TSLAB_EXCLUDE names it");
     chosen = Options{};
     chosen.disable = true;
-    CHECK_FALSE(chosen.let_serve("a", "a"));
+    CHECK(obstacle("a", "a") == "TSLAB_DISABLE is set");
 }
