@@ -26,14 +26,33 @@ bool parse(const char* text, bool& value, Bounds) {
 void rule(Line& line, bool, Bounds) { line.text("0 or 1"); }
 void show(Line& line, bool value) { line.number(value); }
 
-bool parse(const char* text, std::size_t& value, Bounds bounds) {
-    std::size_t number = 0;
+// The digits at the start of a text, and where they end; null where there are none, or too many.
+const char* parse_digits(const char* text, std::size_t& number) {
+    number = 0;
     const char* at = text;
     for (; *at >= '0' && *at <= '9'; at++) {
-        if (__builtin_mul_overflow(number, std::size_t{10}, &number)) return false;
-        if (__builtin_add_overflow(number, static_cast<std::size_t>(*at - '0'), &number)) return false;
+        if (__builtin_mul_overflow(number, std::size_t{10}, &number)) return nullptr;
+        if (__builtin_add_overflow(number, static_cast<std::size_t>(*at - '0'), &number)) return nullptr;
     }
-    if (at == text) return false;
+    return at != text ? at : nullptr;
+}
+
+bool parse(const char* text, unsigned& value, Bounds bounds) {
+    std::size_t number;
+    const char* const end = parse_digits(text, number);
+    if (end == nullptr || *end != 0 || number < bounds.least || number > bounds.largest) return false;
+    value = static_cast<unsigned>(number);
+    return true;
+}
+void rule(Line& line, unsigned, Bounds bounds) {
+    line.text("a number from ").number(bounds.least).text(" to ").number(bounds.largest);
+}
+void show(Line& line, unsigned value) { line.number(value); }
+
+bool parse(const char* text, std::size_t& value, Bounds bounds) {
+    std::size_t number;
+    const char* const at = parse_digits(text, number);
+    if (at == nullptr) return false;
     if (*at != 0) {
         constexpr char kUnits[] = "KkMmGgTt";
         const char* unit = strchr(kUnits, *at);

@@ -33,7 +33,7 @@ struct Percentage {
 };
 
 // clang-format off
-// kind, field, name, default, least, largest, help. Least and largest bound sizes only.
+// kind, field, name, default, least, largest, help. Least and largest bound sizes and numbers only.
 #define TSLAB_OPTIONS(row) \
     row(Flag, disable, "TSLAB_DISABLE", false, 0, 0, \
         "pass every call through to the next allocator") \
@@ -43,7 +43,7 @@ struct Percentage {
         "report the figures at exit: 1 for one line, or text, json or prometheus, each with :FILE") \
     row(Signal, stats_signal, "TSLAB_STATS_SIGNAL", SignalNumber{0}, 0, 0, \
         "report them on this signal too, unless the program handles it") \
-    row(Size, stats_interval_ms, "TSLAB_STATS_INTERVAL_MS", 0, 0, 86400000, \
+    row(Number, stats_interval_ms, "TSLAB_STATS_INTERVAL_MS", 0, 0, 86400000, \
         "append them to TSLAB_STATS_CSV about this often while the program allocates; 0: never") \
     row(Path, stats_csv, "TSLAB_STATS_CSV", Path{"temporal-slab.%p.csv"}, 0, 0, \
         "the file for that; %p is the process's number") \
@@ -51,7 +51,7 @@ struct Percentage {
         "publish them in DIR/tslab.PID, a file that other processes can map") \
     row(Signal, trim_signal, "TSLAB_TRIM_SIGNAL", SignalNumber{0}, 0, 0, \
         "give every empty page back on this signal, unless the program handles it") \
-    row(Size, latency, "TSLAB_LATENCY", 0, 0, kGiB, \
+    row(Number, latency, "TSLAB_LATENCY", 0, 0, 1000000000, \
         "time one malloc and one free in so many, and print how long they took at exit; 0: none") \
     row(Size, profile, "TSLAB_PROFILE", 0, 0, kTiB, \
         "sample one request in so many bytes with its call stack, for heap profiles; 0: none") \
@@ -82,6 +82,7 @@ struct Percentage {
 namespace option_types {
 using Flag = bool;
 using Size = std::size_t;
+using Number = unsigned;
 using Names = const char*;
 using Misuse = OnMisuse;
 using Purging = Reclaiming;

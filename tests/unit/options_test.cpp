@@ -46,14 +46,15 @@ TEST_CASE("values stay when the environment is overwritten", "[options]") {
 }
 
 TEST_CASE("values are read", "[options]") {
-    const auto [entries, chosen, lines] =
-        read({"TSLAB_DISABLE=1", "TSLAB_RESERVE=64g", "TSLAB_MIN_SIZE=1", "TSLAB_MAX_SIZE=512",
-              "TSLAB_ON_MISUSE=abort", "TSLAB_DEEPBIND=0", "TSLAB_ONLY=redis-server"});
+    const auto [entries, chosen, lines] = read(
+        {"TSLAB_DISABLE=1", "TSLAB_RESERVE=64g", "TSLAB_MIN_SIZE=1", "TSLAB_MAX_SIZE=512",
+         "TSLAB_ON_MISUSE=abort", "TSLAB_DEEPBIND=0", "TSLAB_ONLY=redis-server", "TSLAB_LATENCY=1000000000"});
     CHECK(lines.empty());
     CHECK(chosen.disable);
     CHECK(chosen.reserve == std::size_t{64} << 30);
     CHECK(chosen.min_size == 1);
     CHECK(chosen.max_size == 512);
+    CHECK(chosen.latency == 1000000000);
     CHECK(chosen.on_misuse == OnMisuse::abort);
     CHECK_FALSE(chosen.deepbind);
     CHECK(std::string(chosen.only) == "redis-server");
@@ -108,6 +109,13 @@ TEST_CASE("a bad value costs one line and the default stands", "[options]") {
         {"TSLAB_MIN_SIZE=-1",
          "temporal-slab: TSLAB_MIN_SIZE=\"-1\" is not a size from 1 to 768 (digits, then K, M, G or "
          "T); using 64\n"},
+        {"TSLAB_STATS_INTERVAL_MS=86400001",
+         "temporal-slab: TSLAB_STATS_INTERVAL_MS=\"86400001\" is not a number from 0 to 86400000; using 0\n"},
+        {"TSLAB_LATENCY=1K",
+         "temporal-slab: TSLAB_LATENCY=\"1K\" is not a number from 0 to 1000000000; using 0\n"},
+        {"TSLAB_LATENCY=99999999999999999999",
+         "temporal-slab: TSLAB_LATENCY=\"99999999999999999999\" is not a number from 0 to 1000000000; using "
+         "0\n"},
         {"TSLAB_STATS=yes",
          "temporal-slab: TSLAB_STATS=\"yes\" is not 0, 1, or text, json or prometheus with or without "
          ":FILE; using 0\n"},

@@ -59,8 +59,8 @@ TEST_CASE("an armed bin refuses the take that is due, whatever was put back in b
 
 TEST_CASE("each request is sampled by its own bytes, and timing does not change that", "[watch]") {
     if (!samples.is_on()) REQUIRE(samples.start(kRate));
-    const std::size_t latency_before = options.latency;
-    for (const std::size_t every : {std::size_t{0}, std::size_t{50}}) {
+    const unsigned latency_before = options.latency;
+    for (const unsigned every : {0u, 50u}) {
         options.latency = every;
         Pair pair;
         Watch looking;
@@ -87,7 +87,7 @@ TEST_CASE("each request is sampled by its own bytes, and timing does not change 
             const double due = -std::expm1(-static_cast<double>(kSizes[k]) / kRate) * kRequests;
             CHECK(std::abs(sampled[k] - due) < 5 * std::sqrt(due));
         }
-        const double due = every == 0 ? 0 : 2.0 * kRequests / static_cast<double>(every);
+        const double due = every == 0 ? 0 : 2.0 * kRequests / every;
         CHECK(std::abs(timings - due) <= 5 * std::sqrt(due));
     }
     options.latency = latency_before;
