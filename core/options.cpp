@@ -118,7 +118,8 @@ bool parse(const char* text, ReportTo& value, Bounds) {
     return false;
 }
 void rule(Line& line, const ReportTo&, Bounds) {
-    line.text("0, 1, or text, json or prometheus with or without :FILE");
+    line.text("0, 1, or text, json or prometheus, with or without :FILE of 1 to ").number(kLongestPath);
+    line.text(" bytes");
 }
 void show(Line& line, const ReportTo& value) {
     line.text(kFormats[static_cast<unsigned>(value.format)]);

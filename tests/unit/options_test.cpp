@@ -117,13 +117,16 @@ TEST_CASE("a bad value costs one line and the default stands", "[options]") {
          "temporal-slab: TSLAB_LATENCY=\"99999999999999999999\" is not a number from 0 to 1000000000; using "
          "0\n"},
         {"TSLAB_STATS=yes",
-         "temporal-slab: TSLAB_STATS=\"yes\" is not 0, 1, or text, json or prometheus with or without "
-         ":FILE; using 0\n"},
+         "temporal-slab: TSLAB_STATS=\"yes\" is not 0, 1, or text, json or prometheus, with or without "
+         ":FILE of 1 to 200 bytes; using 0\n"},
         {"TSLAB_ON_MISUSE=crash",
          "temporal-slab: TSLAB_ON_MISUSE=\"crash\" is not report, ignore or abort; using report\n"},
         {"TSLAB_ONLY=", "temporal-slab: TSLAB_ONLY=\"\" is not a list of program names; using none\n"},
     };
     for (const Case& each : cases) CHECK(read({each.entry}).lines == each.line);
+    const std::string longest = "TSLAB_STATS=json:" + std::string(200, 'x');
+    CHECK(read({longest}).lines.empty());
+    CHECK(read({longest + "x"}).lines.find("with or without :FILE of 1 to 200 bytes") != std::string::npos);
 }
 
 TEST_CASE("an unknown name costs one line that lists what there is", "[options]") {
