@@ -255,7 +255,7 @@ void Options::read(char** environment) {
     }
         TSLAB_OPTIONS(TSLAB_READ)
 #undef TSLAB_READ
-        report_unknown(entry);
+        if (!has_name(entry, "TSLAB_LIBRARY")) report_unknown(entry);  // the command reads that one
     }
     if (os::is_privileged()) {
         if (stats.path != nullptr) stats = {};

@@ -29,6 +29,7 @@ Reading read(std::vector<std::string> entries) {
 
 TEST_CASE("no environment, or nothing of ours in it, leaves the defaults", "[options]") {
     CHECK(read({"PATH=/bin", "TSLABX=1", "XTSLAB_STATS=1"}).lines.empty());
+    CHECK(read({"TSLAB_LIBRARY=/usr/lib/libtemporal_slab.so.1"}).lines.empty());
     Options chosen;
     chosen.read(nullptr);
     CHECK(chosen.min_size == 64);
