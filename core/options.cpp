@@ -282,9 +282,12 @@ bool Options::understands(const char* name, const char* value) {
 }
 
 void Options::show(Line& line) const {
+    static constexpr Options defaults{};
 #define TSLAB_SHOW(kind, field, name, value, least, largest, help) \
-    line.text("; " name " ");                                      \
-    tslab::show(line, field);
+    if (!(field == defaults.field)) {                              \
+        line.text("; " name " ");                                  \
+        tslab::show(line, field);                                  \
+    }
     TSLAB_OPTIONS(TSLAB_SHOW)
 #undef TSLAB_SHOW
 }

@@ -16,20 +16,24 @@ inline constexpr std::size_t kLongestPath = 200;
 struct Path {
     char text[kLongestPath + 1];
     bool is_set() const { return text[0] != 0; }
+    bool operator==(const Path& other) const { return __builtin_strcmp(text, other.text) == 0; }
 };
 // How and where figures are reported. The path is null for stderr; %p in it stands for the process's number.
 enum class ReportFormat : unsigned char { none, summary, text, json, prometheus };
 struct ReportTo {
     ReportFormat format;
     const char* path;
+    bool operator==(const ReportTo&) const = default;
 };
 struct SignalNumber {
     int value;
+    bool operator==(const SignalNumber&) const = default;
 };
 enum class OnMisuse : unsigned char { report, ignore, abort };
 enum class Reclaiming : unsigned char { off, normal, eager };
 struct Percentage {
     unsigned value;
+    bool operator==(const Percentage&) const = default;
 };
 
 // clang-format off
@@ -38,7 +42,7 @@ struct Percentage {
     row(Flag, disable, "TSLAB_DISABLE", false, 0, 0, \
         "pass every call through to the next allocator") \
     row(Flag, verbose, "TSLAB_VERBOSE", false, 0, 0, \
-        "print one line at start: version, next allocator, settings in force") \
+        "print one line at start: version, next allocator, settings other than the defaults") \
     row(Report, stats, "TSLAB_STATS", (ReportTo{ReportFormat::none, nullptr}), 0, 0, \
         "report the figures at exit: 1 for one line, or text, json or prometheus, each with :FILE") \
     row(Signal, stats_signal, "TSLAB_STATS_SIGNAL", SignalNumber{0}, 0, 0, \
@@ -103,7 +107,7 @@ struct Options {
     // Whether an option of this name takes this value; says in one line why not. For the command.
     static bool understands(const char* name, const char* value);
 
-    // Adds "; name value" for each option to a line.
+    // Adds "; name value" to a line for each option that is not at its default.
     void show(Line& line) const;
 
     // Whether calls are looked at one by one, to time them, to sample them or to publish figures meanwhile.

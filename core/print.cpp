@@ -43,9 +43,11 @@ Line& Line::size(std::size_t bytes) {
 }
 
 void Line::send() {
+    if (is_cut_) __builtin_memcpy(buffer_ + length_ - 3, "...", 3);
     buffer_[length_++] = '\n';
     os::write_error(buffer_, length_);
     length_ = 0;
+    is_cut_ = false;
 }
 
 }  // namespace tslab

@@ -146,6 +146,29 @@ TEST_CASE("limits that leave nothing are both put back", "[options]") {
     CHECK(chosen.max_size == 768);
 }
 
+TEST_CASE("settings that are not the defaults are shown", "[options]") {
+    const auto shown = [](const Options& chosen) {
+        std::string lines;
+        captured_lines = &lines;
+        Line line;
+        chosen.show(line);
+        line.send();
+        captured_lines = nullptr;
+        return lines;
+    };
+    CHECK(shown(Options{}) == "temporal-slab: \n");
+    CHECK(shown(read({"TSLAB_STATS_CSV=x", "TSLAB_STATS_CSV=temporal-slab.%p.csv", "TSLAB_MAX_SIZE=768"})
+                    .read) == "temporal-slab: \n");
+    CHECK(shown(read({"TSLAB_RECLAIM=off", "TSLAB_BUDGET=5", "TSLAB_STATS=json:f", "TSLAB_TRIM_SIGNAL=HUP",
+                      "TSLAB_LATENCY=1024", "TSLAB_PROFILE=1024"})
+                    .read) ==
+          "temporal-slab: ; TSLAB_STATS json:f; TSLAB_TRIM_SIGNAL 1; TSLAB_LATENCY 1024; TSLAB_PROFILE 1K; "
+          "TSLAB_BUDGET 5%; TSLAB_RECLAIM off\n");
+    const std::string cut = shown(read({"TSLAB_ONLY=" + std::string(2000, 'x')}).read);
+    CHECK(cut.size() == 1024);
+    CHECK(cut.substr(1019) == "x...\n");
+}
+
 TEST_CASE("programs are chosen by name", "[options]") {
     Options chosen;
     const auto obstacle = [&](const char* started_name, const char* program_name) {
