@@ -1,4 +1,4 @@
-// Text as a JSON string.
+// Text as a JSON string: UTF-8 as it is, and a question mark for each byte that is none.
 #pragma once
 
 #include <cstdio>
@@ -7,18 +7,42 @@
 
 namespace tool {
 
+// The bytes of the character that a text begins with; 0 where they are not UTF-8. RFC 3629.
+inline std::size_t utf8_bytes(std::string_view text) {
+    const auto byte = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+    };
+    const unsigned first = byte(0);
+    if (first < 0x80) return 1;
+    const std::size_t bytes = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    // No longer than need be, no surrogates, and none above U+10FFFF.
+    const unsigned least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    const unsigned most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (bytes == 0 || byte(1) < least || byte(1) > most) return 0;
+    for (std::size_t i = 2; i < bytes; i++) {
+        if (byte(i) < 0x80 || byte(i) > 0xBF) return 0;
+    }
+    return bytes;
+}
+
 inline std::string quoted(std::string_view text) {
     std::string out = "\"";
-    for (const char c : text) {
+    while (!text.empty()) {
+        const char c = text[0];
+        const std::size_t bytes = utf8_bytes(text);
+        const std::string_view character = text.substr(0, bytes);
+        text.remove_prefix(bytes == 0 ? 1 : bytes);
         if (c == '"' || c == '\\') {
             out += '\\';
             out += c;
+        } else if (bytes == 0) {
+            out += '?';
         } else if (static_cast<unsigned char>(c) < 0x20) {
             char escape[8];
             std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
             out += escape;
         } else {
-            out += c;
+            out += character;
         }
     }
     return out + '"';

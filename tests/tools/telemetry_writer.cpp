@@ -1,11 +1,12 @@
 // Writes a telemetry file as the library does, with figures that a test knows in advance, and answers what it
-// is asked: telemetry_writer DIR [deaf|torn|PATH]. It says "ready" and ends when its input does.
+// is asked: telemetry_writer DIR [deaf|torn|named NAME|PATH]. It says "ready" and ends when its input does.
 //
 //   served   1000 for each time it published, a second after the time before, by its own account; a tenth of
 //            that took the slow path
 //   epochs   three, of which the open one is the last
 //   deaf     answers nothing
 //   torn     stopped while it was writing
+//   named    its program is called NAME
 //   PATH     of the heap profile that it says it has written
 #include <fcntl.h>
 #include <poll.h>
@@ -160,8 +161,9 @@ int main(int argc, char** argv) {
 
     for (const char* request : {"trim", "publish", "profile"}) writer.add_request(request);
     publish(writer.header(), totals);
-    if (how == "torn") writer.header().sequence.fetch_add(1);
     writer.finish();
+    if (how == "named") std::strcpy(writer.header().program, argv[3]);
+    if (how == "torn") writer.header().sequence.fetch_add(1);
     std::puts("ready");
     std::fflush(stdout);
     while (!input_ended())
