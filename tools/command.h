@@ -37,7 +37,10 @@ int profile_command(char** words);
 int fit_command(char** words);
 int report_command(char** words);
 
-// The flags that `run` and `fit` take for the library's options, a line each.
-std::string option_flags_help();
+// Which of the library's options a command takes as flags; `fit` gathers the figures itself.
+enum class OptionFlags { none, all, all_but_figures };
+
+// These flags, a line each.
+std::string option_flags_help(OptionFlags which);
 
 }  // namespace tool

@@ -191,7 +191,7 @@ void check_input() {
 }  // namespace
 
 int fit_command(char** words) {
-    LaunchOptions options;
+    LaunchOptions options(OptionFlags::all_but_figures);
     TrialSettings settings;
     bool once = false;
     Arguments arguments(words);

@@ -41,9 +41,15 @@ const std::vector<OptionFlag>& option_flags() {
     return flags;
 }
 
+// run_trial sets these.
+bool is_of_figures(const OptionFlag& option) {
+    return option.variable == "TSLAB_STATS" || option.variable == "TSLAB_STATS_SIGNAL" ||
+           option.variable == "TSLAB_TELEMETRY";
+}
+
 // As the library itself reads it, in its own words where it does not.
-void check_setting(const std::string& variable, const std::string& value) {
-    if (!tslab::Options::understands(variable.c_str(), value.c_str())) throw Said{2};
+void check_setting(const OptionFlag& option, const std::string& value) {
+    if (!tslab::Options::understands(option.variable.c_str(), value.c_str())) throw Said{2};
 }
 
 // Where the library lies beside this command: in a build tree, or below the same prefix.
@@ -70,9 +76,11 @@ std::string find_library(const std::string& asked_for) {
 
 }  // namespace
 
-std::string option_flags_help() {
+std::string option_flags_help(OptionFlags which) {
     std::string help;
+    if (which == OptionFlags::none) return help;
     for (const OptionFlag& option : option_flags()) {
+        if (which == OptionFlags::all_but_figures && is_of_figures(option)) continue;
         std::string line = "  " + option.flag + (option.is_switch ? "[=0|1]" : " VALUE");
         line.resize(std::max<std::size_t>(line.size() + 1, 24), ' ');
         help += line + option.help + "\n";
@@ -109,9 +117,11 @@ bool LaunchOptions::take(Arguments& words) {
     }
     for (const OptionFlag& option : option_flags()) {
         if (!words.is(option.flag)) continue;
+        if (which_ == OptionFlags::all_but_figures && is_of_figures(option))
+            throw BadUsage(option.flag + " is not to be had here: the figures are gathered for the verdict");
         const bool bare_switch = option.is_switch && !words.has_value();
         settings_[option.variable] = bare_switch ? "1" : words.value();
-        check_setting(option.variable, settings_[option.variable]);
+        check_setting(option, settings_[option.variable]);
         return true;
     }
     return false;

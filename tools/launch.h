@@ -31,6 +31,8 @@ class Environment {
 // The options that `run` and `fit` share.
 class LaunchOptions {
   public:
+    explicit LaunchOptions(OptionFlags which) : which_(which) {}
+
     // Whether this word is one of them; takes its value.
     bool take(Arguments& words);
 
@@ -38,6 +40,7 @@ class LaunchOptions {
     Environment environment() const;
 
   private:
+    OptionFlags which_;
     std::string library_;
     std::map<std::string, std::string> settings_;
 };

@@ -14,7 +14,7 @@ struct Command {
     const char* synopsis;
     const char* summary;
     const char* help;
-    bool takes_option_flags;
+    OptionFlags flags;
 };
 
 // clang-format off
@@ -23,34 +23,34 @@ constexpr Command kCommands[] = {
      "Replaces itself by PROGRAM, with the library preloaded: the exit status is PROGRAM's, 127 where it is not\n"
      "found and 126 where it cannot be started. Warns where a preloaded library cannot reach PROGRAM.\n\n"
      "  --library FILE        the library to preload (default: $TSLAB_LIBRARY, or the one this command came with)\n"
-     "\nThe library's options, each the environment variable of the same name:\n\n", true},
+     "\nThe library's options, each the environment variable of the same name:\n\n", OptionFlags::all},
     {"list", list_command, "[--json]", "show the processes that have the library loaded",
      "One line a process: its number, whether the library is active in it or passes every call through, its\n"
      "telemetry file, and its name. Shows the processes whose memory map may be read.\n\n"
-     "  --json                as a JSON array\n", false},
+     "  --json                as a JSON array\n", OptionFlags::none},
     {"stat", stat_command, "PID|FILE [--json|--prometheus] [--watch]", "show a process's figures",
      "Reads the telemetry of a process that runs with TSLAB_TELEMETRY=DIR, by its number or by the file's name.\n\n"
      "  --json                every figure, as one JSON object (schema: see the man page)\n"
      "  --prometheus          every figure, as Prometheus exposition text\n"
      "  --watch               again at every interval, until the process ends\n"
      "  --interval SECONDS    how often (default 1)\n"
-     "  --as-published        do not ask the process to bring its figures up to date\n", false},
+     "  --as-published        do not ask the process to bring its figures up to date\n", OptionFlags::none},
     {"top", top_command, "[OPTION…]", "watch all processes with telemetry",
      "Resident against live memory, rate, slow-path share and pinned memory of each process, the largest first.\n"
      "In a terminal the screen is kept up to date; q ends it. In a pipe it prints plain text, once.\n\n"
      "  --latency             how long calls take, where TSLAB_LATENCY times them (l does it too, and ends it)\n"
      "  --dir DIR             the processes whose telemetry is in DIR (default: $TSLAB_TELEMETRY, or all found)\n"
      "  --interval SECONDS    how often (default 1)\n"
-     "  --count N             end after N times; in a pipe, print as often (default 1 there)\n", false},
+     "  --count N             end after N times; in a pipe, print as often (default 1 there)\n", OptionFlags::none},
     {"trim", trim_command, "PID|FILE [--timeout SECONDS]", "ask a process to give unused memory back",
      "Asks by way of the telemetry file and waits for the answer. The process does it in one of its next slow\n"
      "calls: one that does not allocate does not answer, which costs exit status 1.\n\n"
-     "  --timeout SECONDS     how long to wait (default 5)\n", false},
+     "  --timeout SECONDS     how long to wait (default 5)\n", OptionFlags::none},
     {"profile", profile_command, "PID|FILE [OPTION…]", "ask a process for its profile",
      "Asks a process that runs with TSLAB_PROFILE and TSLAB_TELEMETRY to write its profile, and prints it.\n\n"
      "  --kind KIND           heap (for pprof, the default), pinners, folded or lifetimes\n"
      "  --output FILE, -o     write it there instead of printing it\n"
-     "  --timeout SECONDS     how long to wait (default 5)\n", false},
+     "  --timeout SECONDS     how long to wait (default 5)\n", OptionFlags::none},
     {"fit", fit_command, "[OPTION…] -- PROGRAM [ARGUMENT…]", "tell whether the library suits a program",
      "Runs PROGRAM once with the library and once without it, and tells in plain words whether its requests\n"
      "suit the library, what memory it took either way, and which settings to try. End a program that does\n"
@@ -58,12 +58,12 @@ constexpr Command kCommands[] = {
      "  --once                without the second run\n"
      "  --for SECONDS         end each run with SIGTERM after so long\n"
      "  --library FILE        as for run\n"
-     "\nThe library's options, as for run:\n\n", true},
+     "\nThe library's options, as for run, but those that report the figures:\n\n", OptionFlags::all_but_figures},
     {"report", report_command, "FILE… -o OUT.html [--title TEXT]", "draw figures as one HTML page",
      "Draws charts of the figures in each FILE, as one page that needs nothing else. A FILE is what\n"
      "TSLAB_STATS_INTERVAL_MS appends to, what a driver of bench/ prints, or folded call stacks.\n\n"
      "  -o, --output FILE     where to write the page\n"
-     "  --title TEXT          its heading\n", false},
+     "  --title TEXT          its heading\n", OptionFlags::none},
 };
 // clang-format on
 
@@ -78,7 +78,7 @@ void print_overview(std::FILE* to) {
 
 void print_help(const Command& command) {
     std::printf("usage: temporal-slab %s %s\n\n%s", command.name, command.synopsis, command.help);
-    if (command.takes_option_flags) std::fputs(option_flags_help().c_str(), stdout);
+    std::fputs(option_flags_help(command.flags).c_str(), stdout);
     std::puts("  --help                show this");
 }
 

@@ -6,7 +6,7 @@
 namespace tool {
 
 int run_command(char** words) {
-    LaunchOptions options;
+    LaunchOptions options(OptionFlags::all);
     Arguments arguments(words);
     while (arguments.next() && !arguments.is_operand())
         if (!options.take(arguments)) arguments.refuse();

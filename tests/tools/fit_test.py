@@ -2,6 +2,7 @@
 """temporal-slab fit: what is told of programs that suit the library, that do not, and that it cannot reach."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -29,12 +30,6 @@ int main(int argc, char **argv) {
 """
 
 
-def library_reports():
-    command = [tools.COMMAND, "run", "--stats=prometheus", "--", "true"]
-    return subprocess.run(command, env=tools.environment(), capture_output=True, check=False).returncode == 0
-
-
-@unittest.skipUnless(library_reports(), "the library does not write its figures as exposition text")
 class Fit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -108,11 +103,18 @@ class Fit(unittest.TestCase):
         run("fit", "--once", "--", self.program, "200", "20000", "2", TMPDIR=folder)
         self.assertEqual(os.listdir(folder), [])
 
+    def test_what_it_sets_itself(self):
+        flags = ("--stats", "--stats-signal", "--telemetry")
+        listed = re.findall(r"^  (--[a-z-]+)", run("fit", "--help")[0], re.M)
+        self.assertFalse(set(flags) & set(listed))
+        for flag in flags:
+            _, err = run("fit", flag, "1", "--", "true", status=2)
+            self.assertEqual(err.count("\n"), 1)
+            self.assertTrue(err.startswith(f"temporal-slab fit: {flag} is not to be had here: "), err)
+
     def test_no_program(self):
         run("fit", status=2)
         self.assertIn("not found", run("fit", "--", "no-such-program", status=1)[1])
-
-
 
 
 tools.main()
