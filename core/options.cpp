@@ -271,11 +271,11 @@ void Options::read(char** environment) {
     }
 }
 
-bool Options::understands(const char* name, const char* value) {
+bool Options::understands(const char* name, const char* value, const char* given_as) {
     Options scratch;
 #define TSLAB_TRY(kind, field, option_name, initial, least, largest, help) \
     if (strcmp(name, option_name) == 0)                                    \
-        return read_one(name, value, scratch.field, Bounds{least, largest}, false);
+        return read_one(given_as, value, scratch.field, Bounds{least, largest}, false);
     TSLAB_OPTIONS(TSLAB_TRY)
 #undef TSLAB_TRY
     return false;

@@ -104,8 +104,9 @@ struct Options {
     // Sets the fields from "NAME=value" entries; says in one line each what it did not understand.
     void read(char** environment);
 
-    // Whether an option of this name takes this value; says in one line why not. For the command.
-    static bool understands(const char* name, const char* value);
+    // Whether an option of this name takes this value; says in one line why not, of what it was `given_as`.
+    // For the command.
+    static bool understands(const char* name, const char* value, const char* given_as);
 
     // Adds "; name value" to a line for each option that is not at its default.
     void show(Line& line) const;

@@ -1,7 +1,6 @@
 #include "tools/arguments.h"
 
 #include <charconv>
-#include <cmath>
 #include <cstdio>
 
 namespace tool {
@@ -34,23 +33,25 @@ std::string Arguments::value() {
     return *rest_++;
 }
 
-double Arguments::number(double least, double most, const char* what) {
+template <typename Number>
+Number Arguments::number(Number least, Number most, const std::string& rule) {
     const std::string text = value();
-    double number = 0;
+    Number number{};
     const char* const end = text.data() + text.size();
     const auto [at, error] = std::from_chars(text.data(), end, number);
     if (error == std::errc() && at == end && number >= least && number <= most) return number;
-    char rule[96];
-    std::snprintf(rule, sizeof rule, "%s from %g to %g", what, least, most);
     throw BadUsage(name_ + " takes " + rule + ", not '" + text + "'");
 }
 
-double Arguments::seconds(double least, double most) { return number(least, most, "seconds"); }
+double Arguments::seconds(double least, double most) {
+    char rule[96];
+    std::snprintf(rule, sizeof rule, "seconds from %g to %g", least, most);
+    return number(least, most, rule);
+}
 
 std::uint64_t Arguments::whole_number(std::uint64_t least, std::uint64_t most) {
-    const double wanted = number(static_cast<double>(least), static_cast<double>(most), "a number");
-    if (wanted != std::floor(wanted)) throw BadUsage(name_ + " takes a whole number");
-    return static_cast<std::uint64_t>(wanted);
+    return number(least, most,
+                  "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
 }
 
 void Arguments::refuse() const {

@@ -35,7 +35,8 @@ class Arguments {
     char** program();
 
   private:
-    double number(double least, double most, const char* what);
+    template <typename Number>
+    Number number(Number least, Number most, const std::string& rule);
 
     char** rest_;
     std::string word_;

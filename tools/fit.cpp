@@ -88,8 +88,9 @@ void Fit::tell_draining() {
     const std::uint64_t judged = ours_.figure("slabs_judged");
     const std::uint64_t drained = ours_.figure("slabs_drained");
     if (judged < kLeastJudged) {
-        say("draining    too few slabs to tell: epochs are %llu",
-            static_cast<unsigned long long>(ours_.figure("epochs_opened") + ours_.processes));
+        const std::uint64_t epochs = ours_.figure("epochs_opened") + ours_.processes;
+        say("draining    too few slabs to tell, in %llu epoch%s", static_cast<unsigned long long>(epochs),
+            epochs == 1 ? "" : "s");
     } else {
         say("draining    %s of slabs were empty two epochs after theirs had closed",
             percent_text(ratio(drained, judged)).c_str());

@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::size_t kHelpAt = 24;  // columns to the left of what an option means
+
 struct OptionFlag {
     std::string flag;  // --min-size
     std::string variable;
@@ -49,7 +51,8 @@ bool is_of_figures(const OptionFlag& option) {
 
 // As the library itself reads it, in its own words where it does not.
 void check_setting(const OptionFlag& option, const std::string& value) {
-    if (!tslab::Options::understands(option.variable.c_str(), value.c_str())) throw Said{2};
+    if (!tslab::Options::understands(option.variable.c_str(), value.c_str(), option.flag.c_str()))
+        throw Said{2};
 }
 
 // Where the library lies beside this command: in a build tree, or below the same prefix.
@@ -82,7 +85,11 @@ std::string option_flags_help(OptionFlags which) {
     for (const OptionFlag& option : option_flags()) {
         if (which == OptionFlags::all_but_figures && is_of_figures(option)) continue;
         std::string line = "  " + option.flag + (option.is_switch ? "[=0|1]" : " VALUE");
-        line.resize(std::max<std::size_t>(line.size() + 1, 24), ' ');
+        if (line.size() >= kHelpAt) {
+            help += line + "\n";
+            line.clear();
+        }
+        line.resize(kHelpAt, ' ');
         help += line + option.help + "\n";
     }
     return help;

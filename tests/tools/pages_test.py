@@ -63,6 +63,12 @@ class Pages(unittest.TestCase):
         with tools.sleeper() as pid:
             self.assertIn(str(pid), self.complete("stat", ""))
 
+    def test_help_stands_in_one_column(self):
+        for command in commands():
+            for line in run(command, "--help")[0].splitlines():
+                with self.subTest(command=command, line=line):
+                    self.assertRegex(line, r"^(?!  ).*$|^  -\S+( [A-Z]+)?$|^  -.{20,20} \S|^ {24}\S")
+
     def test_help_is_help(self):
         for command in commands():
             self.assertIn(f"usage: temporal-slab {command} ", run(command, "--help")[0])

@@ -15,14 +15,15 @@ BAD_USAGE = [
     (["run"], "which program?"),
     (["run", "--nonsense", "--", "true"], "'--nonsense'"),
     (["run", "--min-size"], "--min-size takes a value"),
-    (["run", "--min-size=ten", "--", "true"], 'TSLAB_MIN_SIZE="ten" is not a size from 1 to 768'),
-    (["run", "--disable=maybe", "--", "true"], 'TSLAB_DISABLE="maybe" is not 0 or 1'),
+    (["run", "--min-size=ten", "--", "true"], '--min-size="ten" is not a size from 1 to 768'),
+    (["run", "--disable=maybe", "--", "true"], '--disable="maybe" is not 0 or 1'),
     (["nonsense"], "'nonsense' is no command"),
     (["list", "--json=1"], "--json takes no value"),
     (["stat"], "which process?"),
     (["trim"], "which process?"),
     (["top", "--interval", "x"], "takes seconds from 0.05 to 3600, not 'x'"),
-    (["top", "--count=1.5"], "whole number"),
+    (["top", "--count=1.5"], "--count takes a whole number from 1 to 1000000000, not '1.5'"),
+    (["top", "--count", "0"], "--count takes a whole number from 1 to 1000000000, not '0'"),
     (["top", "here"], "'here'"),
 ]
 
