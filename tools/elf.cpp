@@ -3,6 +3,9 @@
 #include <elf.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <vector>

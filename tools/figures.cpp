@@ -7,13 +7,6 @@
 namespace tool {
 namespace {
 
-// The greater figures come as sums of these columns of "totals".
-std::uint64_t sum(const Snapshot& snapshot, std::initializer_list<const char*> columns) {
-    std::uint64_t total = 0;
-    for (const char* column : columns) total += snapshot.total(column);
-    return total;
-}
-
 std::string scaled_text(double value, double step, const char* const (&units)[6]) {
     unsigned unit = 0;
     while (value >= 999.5 && unit < 5) {
@@ -36,13 +29,9 @@ double Figures::slow_path_share() const { return ratio(slow_path_hits, served); 
 Figures figures_of(const Snapshot& snapshot) {
     Figures figures;
     figures.served = snapshot.total("served");
-    figures.forwarded = snapshot.total("forwarded");
     figures.slow_path_hits = snapshot.total("slow_path_hits");
-    figures.live_objects = snapshot.total("live_objects");
     figures.live_bytes = snapshot.total("live_bytes");
     figures.resident_bytes = snapshot.total("resident_bytes");
-    figures.metadata_bytes = snapshot.total("metadata_bytes");
-    figures.misuse = sum(snapshot, {"double_frees", "invalid_frees", "freed_reallocs", "invalid_reallocs"});
     for (const auto& [name, times] : {std::pair("malloc", &figures.malloc), {"free", &figures.free}}) {
         const std::string call = name;
         *times = {snapshot.total(call + "_timed"), snapshot.total(call + "_p50_ns"),

@@ -9,15 +9,11 @@
 namespace tool {
 
 struct Figures {
-    std::uint64_t served = 0;  // requests, and so for all up to `frees`
-    std::uint64_t forwarded = 0;
+    std::uint64_t served = 0;  // requests
     std::uint64_t slow_path_hits = 0;
-    std::uint64_t live_objects = 0;
     std::uint64_t live_bytes = 0;  // of slots
     std::uint64_t resident_bytes = 0;
-    std::uint64_t metadata_bytes = 0;
     std::uint64_t pinned_bytes = 0;  // resident in closed epochs without being live
-    std::uint64_t misuse = 0;
     struct Times {
         std::uint64_t timed = 0;  // calls
         std::uint64_t p50_ns = 0;

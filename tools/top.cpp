@@ -1,5 +1,4 @@
 // temporal-slab top: all processes with telemetry, again and again.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
