@@ -191,16 +191,29 @@ void write_csv_row(Output& output, const char* scope, const Row& row, const Repo
     output.text("\n");
 }
 
+bool is_of_timing(const Column& column) {
+    const std::size_t length = strlen(column.name);
+    return is_time(column) || (length > 6 && strcmp(column.name + length - 6, "_timed") == 0);
+}
+
+// A figure on each line; those of a call's times only where it was timed, as the first of them tells.
+void write_totals(Output& output, const Row& row) {
+    bool was_timed = false;
+    row.walk([&](const Column& column, const std::uint64_t* at) {
+        if (is_of_timing(column)) {
+            if (!is_time(column)) was_timed = *at != 0;
+            if (!was_timed) return;
+        }
+        output.padded(*at, 20).text("  ").padded(column.name, 20).text("  ").text(column.help).text("\n");
+    });
+}
+
 }  // namespace
 
 void write_text(Output& output, const Survey& survey, const Reported& of) {
     output.text("temporal-slab ").text(TSLAB_VERSION).text(" in ").text(of.program).text("[");
     output.number(static_cast<std::uint64_t>(os::process_id())).text("]\n");
-    each_total(survey, [&](const Row& row) {
-        row.walk([&](const Column& column, const std::uint64_t* at) {
-            output.padded(*at, 20).text("  ").padded(column.name, 20).text("  ").text(column.help).text("\n");
-        });
-    });
+    each_total(survey, [&](const Row& row) { write_totals(output, row); });
     constexpr const auto& of_class = columns::kClasses.of;
     constexpr Shown kOfClass[] = {shown(of_class, "class_bytes", 11),
                                   shown(of_class, "served", 12),

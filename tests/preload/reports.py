@@ -141,6 +141,12 @@ def case_text(run, folder):
     lines = {line.split()[1]: line.split()[0] for line in errors.splitlines() if len(line.split()) > 2}
     check(int(lines["live_objects"]) == LIVE, "live objects in the text")
     check(f"\n         {CLASS}" in errors, "the class in the table")
+    check("malloc_" not in errors and "free_" not in errors, "no times where nothing is timed")
+    reported = run(TSLAB_STATS="text", TSLAB_LATENCY="1")
+    reported.do("c")
+    errors = reported.end()
+    check(all(f"  {call}_{what} " in errors for call in ("malloc", "free") for what in ("timed", "p50_ns", "max_ns")),
+          "the times of calls that are timed")
 
 
 def case_json(run, folder):
