@@ -47,4 +47,7 @@ def sleeper(*options, **changes):
 
 
 def main():
-    unittest.main(argv=sys.argv[:1])
+    result = unittest.main(argv=sys.argv[:1], exit=False).result
+    for test, why in result.skipped:
+        print(f"skipped: {why} ({test.id().removeprefix('__main__.')})")
+    sys.exit(not result.wasSuccessful())
