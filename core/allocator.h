@@ -144,7 +144,7 @@ TSLAB_HOT void count_forwarded(std::size_t bytes, std::size_t alignment) {
 // Writes the files that TSLAB_PROFILE asks for, see profile.h.
 void write_profile();
 
-// The lines that TSLAB_LATENCY asks for, on stderr.
+// The line that TSLAB_LATENCY asks for, on stderr.
 void print_latency();
 
 // The last reports that the options ask for.

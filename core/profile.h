@@ -1,8 +1,7 @@
 // The files that TSLAB_PROFILE asks for:
 //
-//   .heap       call sites with live and cumulative samples, in the text form that google-pprof, jeprof and
-//   Go's
-//               pprof read; raw samples, which the reader scales by the rate in the first line
+//   .heap       call sites with live and cumulative samples, as text that google-pprof, jeprof and Go's pprof
+//               read; raw samples, which the reader scales by the rate in the first line
 //   .pinners    call sites by the bytes of closed epochs' pages that their objects pin, see pinners.h
 //   .folded     the same as one line for each call stack, outermost first, for flame graphs
 //   .lifetimes  call sites by the epochs that their objects lived

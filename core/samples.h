@@ -1,8 +1,8 @@
 // Requests sampled by bytes, with the call stack that made each: a table of call sites and one of the sampled
 // objects that are live. Both are of fixed size and take no lock; what does not fit is dropped and counted.
 //
-//   P(an object of n bytes is sampled) == 1 − exp(−n / rate), so each stands for weight(n) == 1 / P of its
-//   kind a site's made − freed == its objects in the table, but for threads at work now
+//   P(an object of n bytes is sampled) == 1 − exp(−n / rate), so it stands for weight(n) == 1 / P of its kind
+//   a site's made − freed == its objects in the table, but for threads at work now
 #pragma once
 
 #include "stats.h"

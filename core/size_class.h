@@ -3,7 +3,7 @@
 //   size(c) % 16 == 0                     a slot is aligned as malloc must be
 //   span(c) is a power of two             a slot keeps the natural alignment of its size
 //   slots(c) == span(c) / size(c) <= 64   one bit per slot
-//   span(c) > 32 * size(c)                a slab loses under 1/32 of itself to its tail
+//   span(c) >= 32 * size(c)               a slab loses under 1/32 of itself to its tail
 #pragma once
 
 #include "base.h"
@@ -88,7 +88,6 @@ constexpr bool size_classes_are_valid() {
         const std::size_t size = class_size(c);
         if (size % 16 != 0 || class_of(size) != c || class_of(size - 15) != c) return false;
         if (class_slots(c) > 64 || class_span(c) < 32 * size) return false;
-        if (size > 32 && class_span(c) % size * 32 > class_span(c)) return false;
         for (std::size_t offset = 0; offset < class_span(c); offset++) {
             const Word t = offset * class_inverse(c);
             if ((t >> 32) != offset / size) return false;

@@ -26,9 +26,9 @@ constexpr Command kCommands[] = {
      "\nThe library's options, each the environment variable of the same name:\n\n", OptionFlags::all},
     {"list", list_command, "[--json]", "show the processes that have the library loaded",
      "One line a process: its number, whether the library is active in it or passes every call through, its\n"
-     "telemetry file, and its name. Shows the processes whose memory map may be read.\n\n"
+     "name, and its telemetry file. Shows the processes whose memory map may be read.\n\n"
      "  --json                as a JSON array\n", OptionFlags::none},
-    {"stat", stat_command, "PID|FILE [--json|--prometheus] [--watch]", "show a process's figures",
+    {"stat", stat_command, "PID|FILE [OPTION…]", "show a process's figures",
      "Reads the telemetry of a process that runs with TSLAB_TELEMETRY=DIR, by its number or by the file's name.\n\n"
      "  --json                every figure, as one JSON object (schema: see the man page)\n"
      "  --prometheus          every figure, as Prometheus exposition text\n"

@@ -46,15 +46,13 @@ enum { TSLAB_EPOCH_OPEN = 1, TSLAB_EPOCH_CLOSED = 2, TSLAB_EPOCH_DRAINED = 3 };
 /* An epoch as it is now. Times are in milliseconds, good to about ten. Bytes are of whole slots or pages. */
 struct tslab_epoch_info {
     uint64_t epoch;
-    uint64_t
-        era; /* the process's epoch when this one was opened: itself, or of a domain's what was open beside */
-    uint64_t age_ms;       /* since it was opened */
-    uint64_t closed_ms;    /* since it was closed; 0 while it is open */
-    uint64_t live_objects; /* in its slabs */
-    uint64_t live_bytes;   /* of their slots */
-    uint64_t slabs;        /* that are its own now */
-    uint64_t
-        resident_bytes; /* memory that its slabs hold, also those that are empty and not used again yet */
+    uint64_t era;       /* the process's epoch when this was opened: itself, or the one beside a domain's */
+    uint64_t age_ms;    /* since it was opened */
+    uint64_t closed_ms; /* since it was closed; 0 while it is open */
+    uint64_t live_objects;      /* in its slabs */
+    uint64_t live_bytes;        /* of their slots */
+    uint64_t slabs;             /* that are its own now */
+    uint64_t resident_bytes;    /* memory that its slabs hold, those included that are empty and not in use */
     uint64_t reclaimable_bytes; /* of that, pages without an object, on their way back to the kernel */
     uint64_t slabs_opened;      /* since it was opened */
     uint64_t slabs_released;    /* of those, empty since */
