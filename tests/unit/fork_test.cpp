@@ -272,14 +272,15 @@ TEST_CASE("a walk that a signal handler's fork interrupts is still under way in 
     static bool refused;
     stopped = false;
     auto slots = get_many(20000, 256);
-    put_all(slots);
     step_hook = [](Step at) {
         if (at != Step::purge_claimed || stopped.exchange(true)) return;
         child = fork();
         if (child == 0) refused = !reclaim.tick(1, 0);
     };
-    while (!stopped) reclaim.tick(kLeastPassBytes, 0);
+    put_all(slots);
+    for (unsigned i = 0; i < 32 * kMostPatience && !stopped; i++) reclaim.tick(kLeastPassBytes, 0);
     step_hook = nullptr;
+    REQUIRE(stopped);
     const bool well = goes_on();
     if (child == 0) _exit(refused && well ? 0 : 1);
     CHECK(well);
