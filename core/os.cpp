@@ -50,6 +50,33 @@ long advise(void* start, std::size_t bytes, int advice) {
     return call(SYS_madvise, address(start), static_cast<long>(bytes), advice);
 }
 
+constexpr std::uint64_t signal_bit(int number) { return std::uint64_t{1} << (number - 1); }
+
+// A write to a pipe that nobody reads raises SIGPIPE, and one beyond the limit on files SIGXFSZ, which end
+// the program for a text that it knows nothing of. While one lives they come to nothing, unless the program
+// has them pending already.
+class QuietWrites {
+  public:
+    QuietWrites() : held_(kRaised) {
+        if ((held_.before() & kRaised) != 0) call(SYS_rt_sigpending, address(&pending_), sizeof pending_);
+    }
+
+    void failed(long error) const {
+        const std::uint64_t raised = error == -EPIPE ? kPipe : error == -EFBIG ? kTooLarge : 0;
+        const std::uint64_t ours = raised & ~pending_;
+        const timespec at_once{};
+        if (ours != 0) call(SYS_rt_sigtimedwait, address(&ours), 0, address(&at_once), sizeof ours);
+    }
+
+  private:
+    static constexpr std::uint64_t kPipe = signal_bit(SIGPIPE);
+    static constexpr std::uint64_t kTooLarge = signal_bit(SIGXFSZ);
+    static constexpr std::uint64_t kRaised = kPipe | kTooLarge;
+
+    SignalsHeld held_;
+    std::uint64_t pending_ = 0;
+};
+
 void copy_last_part(char* name, std::size_t room, const char* path) {
     const char* slash = strrchr(path, '/');
     const char* from = slash != nullptr ? slash + 1 : path;
@@ -133,11 +160,22 @@ unsigned long pipe_of(int file) {
     return found.st_ino;
 }
 
+SignalsHeld::SignalsHeld(std::uint64_t signals)
+    : held_(call(SYS_rt_sigprocmask, SIG_BLOCK, address(&signals), address(&before_), sizeof before_) == 0) {}
+
+SignalsHeld::~SignalsHeld() {
+    if (held_) call(SYS_rt_sigprocmask, SIG_SETMASK, address(&before_), 0, sizeof before_);
+}
+
 bool write_file(int file, const char* text, std::size_t bytes) {
+    const QuietWrites quiet;
     while (bytes > 0) {
         const long written = call(SYS_write, file, address(text), static_cast<long>(bytes));
         if (written == -EINTR) continue;
-        if (written <= 0) return false;
+        if (written <= 0) {
+            quiet.failed(written);
+            return false;
+        }
         text += written;
         bytes -= static_cast<std::size_t>(written);
     }

@@ -59,12 +59,30 @@ char** environment();
 void write_error(const char* text,
                  std::size_t bytes);  // to stderr, in one write(2) where the kernel takes it
 
+// While one lives, none of these signals is handled on this thread (one bit each, the first signal's the
+// lowest).
+class SignalsHeld {
+  public:
+    explicit SignalsHeld(std::uint64_t signals);
+    ~SignalsHeld();
+    SignalsHeld(const SignalsHeld&) = delete;
+    SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+    // Those that were held before it.
+    std::uint64_t before() const { return before_; }
+
+  private:
+    std::uint64_t before_ = 0;
+    bool held_;
+};
+
 // Files, by the kernel's numbers for them. open(2): for writing, made or emptied, 0644; for reading. Negative
 // where that fails.
 int create_file(const char* path);
 int open_file(const char* path);
 void close_file(int file);
-bool write_file(int file, const char* text, std::size_t bytes);  // false where not all could be written
+// False where not all could be written. Raises no signal.
+bool write_file(int file, const char* text, std::size_t bytes);
 long read_file(int file, char* text, std::size_t room);
 bool rename_file(const char* from, const char* to);
 void remove_file(const char* path);

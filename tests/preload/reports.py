@@ -5,8 +5,10 @@ EMULATOR in the environment is the command that runs the program, where it is of
 """
 
 import csv
+import glob
 import json
 import os
+import resource
 import shutil
 import signal
 import struct
@@ -76,13 +78,13 @@ class Telemetry:
 
 
 class Reported:
-    def __init__(self, library, program, **options):
+    def __init__(self, library, program, stderr=subprocess.PIPE, before=None, **options):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TSLAB_", "LD_"))}
         if EMULATOR:
             options.setdefault("TSLAB_RESERVE", "4G")  # it pays for address space that the kernel gives for nothing
         environment.update(LD_PRELOAD=library, **options)
         self.process = subprocess.Popen([*EMULATOR, program], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=stderr, preexec_fn=before, text=True)
         self.pid = self.process.pid
         self.address = int(self.process.stdout.readline(), 16)
 
@@ -345,6 +347,28 @@ def case_fork(run, folder):
     reported.do("k")
     reported.process.wait(timeout=30)
     check(os.listdir(folder) == [f"tslab.{reported.pid}"], "a process that did not exit as usual leaves its file")
+
+
+def case_unread(run, folder):
+    for options in ({"TSLAB_STATS": "1"}, {"TSLAB_STATS": "text"}, {"TSLAB_LATENCY": "1"}, {"TSLAB_VERBOSE": "1"},
+                    {"TSLAB_TELEMETRY": f"{folder}/none/at/all"}):
+        reading, writing = os.pipe()
+        os.close(reading)
+        reported = run(stderr=writing, **options)
+        os.close(writing)
+        reported.do("c")
+        reported.end()
+
+
+def case_file_limit(run, folder):
+    for options in ({"TSLAB_STATS": f"json:{folder}/figures"}, {"TSLAB_TELEMETRY": f"{folder}/made"},
+                    {"TSLAB_STATS_INTERVAL_MS": "1", "TSLAB_STATS_CSV": f"{folder}/series.csv"},
+                    {"TSLAB_PROFILE": "8K", "TSLAB_PROFILE_FILE": f"{folder}/profile"}):
+        reported = run(before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)), **options)
+        reported.do("c")
+        reported.end()
+        left = glob.glob(f"{folder}/**/*.new", recursive=True)
+        check(left == [], f"nothing half-written is left: {left}")
 
 
 def main():

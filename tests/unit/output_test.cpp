@@ -1,0 +1,86 @@
+// What of ours is written, and how: nothing of it shows in the program but the text.
+#include "core/output.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/os.h"
+#include "support.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+// A pipe that nobody reads.
+struct BrokenPipe {
+    int end = -1;
+    BrokenPipe() {
+        int ends[2];
+        REQUIRE(pipe(ends) == 0);
+        close(ends[0]);
+        end = ends[1];
+    }
+    ~BrokenPipe() { close(end); }
+};
+
+bool is_pending(int signal) {
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, signal) == 1;
+}
+
+sigset_t only(int signal) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    return set;
+}
+
+// Runs `work` in a child, which is to end with status 0.
+template <typename Work>
+void in_child(Work work) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) _exit(work());
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a write that fails raises no signal", "[output]") {
+    const BrokenPipe broken;
+    in_child([&] {
+        signal(SIGPIPE, SIG_DFL);
+        errno = 7;
+        return os::write_file(broken.end, "text", 4) || errno != 7 ? 1 : 0;
+    });
+    FILE* const file = tmpfile();
+    in_child([&] {
+        signal(SIGXFSZ, SIG_DFL);
+        const rlimit none{0, 0};
+        return setrlimit(RLIMIT_FSIZE, &none) != 0 || os::write_file(fileno(file), "text", 4) ? 1 : 0;
+    });
+    fclose(file);
+}
+
+TEST_CASE("a write leaves blocked what was blocked, and pending what was pending", "[output]") {
+    const BrokenPipe broken;
+    const sigset_t pipe_only = only(SIGPIPE);
+    sigset_t before, after;
+    REQUIRE(pthread_sigmask(SIG_BLOCK, &pipe_only, &before) == 0);
+    CHECK(!os::write_file(broken.end, "text", 4));
+    CHECK(!is_pending(SIGPIPE));
+    raise(SIGPIPE);
+    CHECK(!os::write_file(broken.end, "text", 4));
+    CHECK(is_pending(SIGPIPE));
+    const timespec at_once{};
+    CHECK(sigtimedwait(&pipe_only, nullptr, &at_once) == SIGPIPE);
+    REQUIRE(pthread_sigmask(SIG_SETMASK, &before, &after) == 0);
+    CHECK(sigismember(&after, SIGPIPE) == 1);
+}
