@@ -50,6 +50,16 @@ long advise(void* start, std::size_t bytes, int advice) {
     return call(SYS_madvise, address(start), static_cast<long>(bytes), advice);
 }
 
+// Never under a number that stands for a standard file: where the program has closed those, it decides what
+// takes them.
+int open_path(const char* path, int flags) {
+    const long file = call(SYS_openat, AT_FDCWD, address(path), flags | O_CLOEXEC | O_NOCTTY, 0644);
+    if (file < 0 || file > STDERR_FILENO) return static_cast<int>(file);
+    const long moved = call(SYS_fcntl, file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    call(SYS_close, file);
+    return static_cast<int>(moved);
+}
+
 constexpr std::uint64_t signal_bit(int number) { return std::uint64_t{1} << (number - 1); }
 
 // A write to a pipe that nobody reads raises SIGPIPE, and one beyond the limit on files SIGXFSZ, which end
@@ -143,14 +153,9 @@ void sleep_us(unsigned long us) {
 
 bool is_privileged() { return getauxval(AT_SECURE) != 0; }
 
-int create_file(const char* path) {
-    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-    return static_cast<int>(call(SYS_openat, AT_FDCWD, address(path), flags, 0644));
-}
+int create_file(const char* path) { return open_path(path, O_WRONLY | O_CREAT | O_TRUNC); }
 
-int open_file(const char* path) {
-    return static_cast<int>(call(SYS_openat, AT_FDCWD, address(path), O_RDONLY | O_CLOEXEC));
-}
+int open_file(const char* path) { return open_path(path, O_RDONLY); }
 
 void close_file(int file) { call(SYS_close, file); }
 
@@ -241,26 +246,22 @@ std::uint64_t process_start() {
     return value;
 }
 
-int append_to_file(const char* path) {
-    const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
-    return static_cast<int>(call(SYS_openat, AT_FDCWD, address(path), flags, 0644));
-}
+int append_to_file(const char* path) { return open_path(path, O_WRONLY | O_CREAT | O_APPEND); }
 
 void make_folder(const char* path) { call(SYS_mkdirat, AT_FDCWD, address(path), 0777); }
 
 // Written in full rather than asked for with fallocate(2), which not every file system has.
 long create_shared_file(const char* path, std::size_t bytes, void*& memory) {
     static constexpr char kZeros[4096]{};
-    const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    const long file = call(SYS_openat, AT_FDCWD, address(path), flags, 0644);
+    const int file = open_path(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
     if (file < 0) return file;
     bool whole = true;
     for (std::size_t done = 0; done < bytes && whole; done += sizeof kZeros)
-        whole = write_file(static_cast<int>(file), kZeros, sizeof kZeros);
+        whole = write_file(file, kZeros, sizeof kZeros);
     const long at =
         whole ? call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
               : -ENOSPC;
-    close_file(static_cast<int>(file));
+    close_file(file);
     if (at < 0 && at > -4096) return at;
     memory = reinterpret_cast<void*>(at);
     return 0;
@@ -290,7 +291,7 @@ void program_name(char* name, std::size_t room) {
 
 char** environment() { return environ; }
 
-void write_error(const char* text, std::size_t bytes) { write_file(2, text, bytes); }
+bool write_error(const char* text, std::size_t bytes) { return write_file(STDERR_FILENO, text, bytes); }
 
 void stop() { abort(); }
 

@@ -56,8 +56,8 @@ void program_name(char* name, std::size_t room);
 // The environment, null before libc has set it up; entries are "NAME=value", the last one null.
 char** environment();
 
-void write_error(const char* text,
-                 std::size_t bytes);  // to stderr, in one write(2) where the kernel takes it
+// To stderr, in one write(2) where the kernel takes it. False where not all could be written.
+bool write_error(const char* text, std::size_t bytes);
 
 // While one lives, none of these signals is handled on this thread (one bit each, the first signal's the
 // lowest).
@@ -76,8 +76,8 @@ class SignalsHeld {
     bool held_;
 };
 
-// Files, by the kernel's numbers for them. open(2): for writing, made or emptied, 0644; for reading. Negative
-// where that fails.
+// Files, by the kernel's numbers for them, which are never 0 to 2. open(2): for writing, made or emptied,
+// 0644; for reading. Negative where that fails.
 int create_file(const char* path);
 int open_file(const char* path);
 void close_file(int file);

@@ -43,8 +43,7 @@ void expand_path(const char* path, char (&expanded)[kPathRoom]) {
 }
 
 bool Output::begin_error() {
-    file_ = 2;
-    replaces_ = false;
+    to_ = To::error;
     failed_ = false;
     length_ = 0;
     return true;
@@ -58,7 +57,7 @@ bool Output::begin_file(const char* path) {
     memcpy(with_pid, path_, length);
     memcpy(with_pid + length, ".%p.new", 8);
     expand_path(with_pid, meanwhile_);
-    replaces_ = true;
+    to_ = To::meanwhile;
     file_ = os::create_file(meanwhile_);
     return file_ >= 0;
 }
@@ -66,6 +65,7 @@ bool Output::begin_file(const char* path) {
 bool Output::begin_append(const char* path) {
     begin_error();
     expand_path(path, path_);
+    to_ = To::end;
     file_ = os::append_to_file(path_);
     return file_ >= 0;
 }
@@ -115,15 +115,20 @@ Output& Output::quoted(const char* text, std::size_t length) {
     return *this;
 }
 
+bool Output::write() const {
+    if (to_ == To::error) return os::write_error(buffer_, length_);
+    return os::write_file(file_, buffer_, length_);
+}
+
 void Output::flush() {
-    if (!failed_ && !os::write_file(file_, buffer_, length_)) failed_ = true;
+    failed_ = failed_ || !write();
     length_ = 0;
 }
 
 bool Output::finish() {
     flush();
-    if (file_ != 2) os::close_file(file_);
-    if (!replaces_) return !failed_;
+    if (to_ != To::error) os::close_file(file_);
+    if (to_ != To::meanwhile) return !failed_;
     if (!failed_ && os::rename_file(meanwhile_, path_)) return true;
     os::remove_file(meanwhile_);
     return false;

@@ -34,11 +34,18 @@ class Output {
         if (length_ == sizeof buffer_) flush();
         buffer_[length_++] = c;
     }
+    bool write() const;
     void flush();
 
-    int file_;
-    bool replaces_;  // under another name until it is complete
+    enum class To : unsigned char {
+        error,
+        meanwhile,  // a file under another name until it is complete
+        end         // of a file
+    };
+
+    To to_;
     bool failed_;
+    int file_;  // but for stderr
     std::size_t length_;
     char path_[kPathRoom];
     char meanwhile_[kPathRoom];

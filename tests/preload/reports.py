@@ -360,6 +360,15 @@ def case_unread(run, folder):
         reported.end()
 
 
+def case_closed(run, folder):
+    path = f"{folder}/series.csv"
+    reported = run(before=lambda: os.close(2), TSLAB_STATS_INTERVAL_MS="1", TSLAB_STATS_CSV=path,
+                   TSLAB_TELEMETRY=f"{folder}/made")
+    soon(lambda: reported.do("c") and csv_totals(path) >= 2, "lines over time")
+    check("2" not in os.listdir(f"/proc/{reported.pid}/fd"), "what the program has closed is closed")
+    reported.end()
+
+
 def case_file_limit(run, folder):
     for options in ({"TSLAB_STATS": f"json:{folder}/figures"}, {"TSLAB_TELEMETRY": f"{folder}/made"},
                     {"TSLAB_STATS_INTERVAL_MS": "1", "TSLAB_STATS_CSV": f"{folder}/series.csv"},

@@ -11,7 +11,7 @@ extern "C" {
 void* __real__ZN5tslab2os7reserveEm(std::size_t bytes);
 long __real__ZN5tslab2os6commitEPvm(void* start, std::size_t bytes);
 long __real__ZN5tslab2os9give_backEPvm(void* start, std::size_t bytes);
-void __real__ZN5tslab2os11write_errorEPKcm(const char* text, std::size_t bytes);
+bool __real__ZN5tslab2os11write_errorEPKcm(const char* text, std::size_t bytes);
 
 std::size_t __wrap__ZN5tslab2os10page_bytesEv() {
     const char* const wanted = getenv("PAGE_BYTES");
@@ -31,11 +31,9 @@ std::uint64_t __wrap__ZN5tslab2os12monotonic_msEv() {
     static std::atomic<std::uint64_t> now = 1'000'000;
     return now += clock_step_ms;
 }
-void __wrap__ZN5tslab2os11write_errorEPKcm(const char* text, std::size_t bytes) {
-    if (captured_lines != nullptr) {
-        captured_lines->append(text, bytes);
-    } else {
-        __real__ZN5tslab2os11write_errorEPKcm(text, bytes);
-    }
+bool __wrap__ZN5tslab2os11write_errorEPKcm(const char* text, std::size_t bytes) {
+    if (captured_lines == nullptr) return __real__ZN5tslab2os11write_errorEPKcm(text, bytes);
+    captured_lines->append(text, bytes);
+    return true;
 }
 }
