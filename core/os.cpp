@@ -159,6 +159,21 @@ int open_file(const char* path) { return open_path(path, O_RDONLY); }
 
 void close_file(int file) { call(SYS_close, file); }
 
+// By what cannot be read or written, as what is closed cannot be.
+StandardFilesTaken::StandardFilesTaken() {
+    long file;
+    while ((file = call(SYS_openat, AT_FDCWD, address("/"), O_PATH | O_CLOEXEC)) >= 0 &&
+           file <= STDERR_FILENO)
+        taken_[file] = true;
+    if (file > STDERR_FILENO) call(SYS_close, file);
+}
+
+StandardFilesTaken::~StandardFilesTaken() {
+    for (int file = 0; file <= STDERR_FILENO; file++) {
+        if (taken_[file]) close_file(file);
+    }
+}
+
 unsigned long pipe_of(int file) {
     struct stat found {};
     if (call(SYS_fstat, file, address(&found)) != 0 || !S_ISFIFO(found.st_mode)) return 0;

@@ -90,6 +90,19 @@ void remove_file(const char* path);
 const std::byte* map_file(const char* path, std::size_t& bytes);
 void unmap_file(const std::byte* content, std::size_t bytes);
 
+// While one lives, the numbers 0 to 2 are taken where the program has closed them: what others open meanwhile
+// gets higher ones.
+class StandardFilesTaken {
+  public:
+    StandardFilesTaken();
+    ~StandardFilesTaken();
+    StandardFilesTaken(const StandardFilesTaken&) = delete;
+    StandardFilesTaken& operator=(const StandardFilesTaken&) = delete;
+
+  private:
+    bool taken_[3]{};
+};
+
 // What tells the pipe that this file is an end of from other pipes; 0 where it is no pipe, or not open.
 unsigned long pipe_of(int file);
 

@@ -22,7 +22,9 @@ constinit thread_local bool takes_here = false;
 }  // namespace
 
 bool Unwinder::start(const void* own, const void* own_end) {
-    // A new file has the lowest number that is free: the pipe's ends get the two that these two had.
+    // A new file has the lowest number that is free, and ours none of a standard file's: the pipe's ends get
+    // the two that these two had.
+    const os::StandardFilesTaken taken;
     const int read_end = os::open_file("/");
     const int write_end = os::open_file("/");
     os::close_file(write_end);
