@@ -150,6 +150,7 @@ bool start(const Host& host, bool now) {
     Phase expected = Phase::unstarted;
     if (!phase_now.compare_exchange_strong(expected, Phase::starting, std::memory_order_relaxed))
         return false;
+    os::note_error_file();
     options.read(environment);
     char started_name[64];
     char program_name[64];

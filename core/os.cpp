@@ -50,6 +50,23 @@ long advise(void* start, std::size_t bytes, int advice) {
     return call(SYS_madvise, address(start), static_cast<long>(bytes), advice);
 }
 
+// The file that stderr was at the start; none, where it was closed. Written before there is anything to say.
+struct ErrorFile {
+    bool noted;
+    dev_t device;
+    ino_t inode;
+};
+constinit ErrorFile error_file{};
+
+bool takes_errors() {
+    struct stat now {};
+    if (call(SYS_fstat, STDERR_FILENO, address(&now)) != 0) return false;
+    if (!error_file.noted || (now.st_dev == error_file.device && now.st_ino == error_file.inode)) return true;
+    if (S_ISCHR(now.st_mode)) return true;
+    const long flags = call(SYS_fcntl, STDERR_FILENO, F_GETFL);
+    return flags > 0 && (flags & O_APPEND) != 0;
+}
+
 // Never under a number that stands for a standard file: where the program has closed those, it decides what
 // takes them.
 int open_path(const char* path, int flags) {
@@ -306,7 +323,15 @@ void program_name(char* name, std::size_t room) {
 
 char** environment() { return environ; }
 
-bool write_error(const char* text, std::size_t bytes) { return write_file(STDERR_FILENO, text, bytes); }
+void note_error_file() {
+    struct stat now {};
+    call(SYS_fstat, STDERR_FILENO, address(&now));
+    error_file = {true, now.st_dev, now.st_ino};
+}
+
+bool write_error(const char* text, std::size_t bytes) {
+    return takes_errors() && write_file(STDERR_FILENO, text, bytes);
+}
 
 void stop() { abort(); }
 

@@ -56,7 +56,11 @@ void program_name(char* name, std::size_t room);
 // The environment, null before libc has set it up; entries are "NAME=value", the last one null.
 char** environment();
 
-// To stderr, in one write(2) where the kernel takes it. False where not all could be written.
+// Notes which file stderr is. Called once, before any line.
+void note_error_file();
+// To stderr, in one write(2) where the kernel takes it. False where not all could be written, or where number
+// 2 is by now a file of the program's own: not the one that was noted, nor what messages go to, a device such
+// as a terminal or what was opened for appending.
 bool write_error(const char* text, std::size_t bytes);
 
 // While one lives, none of these signals is handled on this thread (one bit each, the first signal's the
