@@ -278,7 +278,15 @@ std::uint64_t process_start() {
     return value;
 }
 
-int append_to_file(const char* path) { return open_path(path, O_WRONLY | O_CREAT | O_APPEND); }
+bool is_plain_or_new(const char* path) {
+    struct stat found {};
+    return call(SYS_newfstatat, AT_FDCWD, address(path), address(&found), AT_SYMLINK_NOFOLLOW) != 0 ||
+           S_ISREG(found.st_mode);
+}
+
+int append_to_file(const char* path) { return open_path(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK); }
+
+void wait_for_readers(int file) { call(SYS_fcntl, file, F_SETFL, O_APPEND); }
 
 void make_folder(const char* path) { call(SYS_mkdirat, AT_FDCWD, address(path), 0777); }
 

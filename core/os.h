@@ -110,7 +110,12 @@ class StandardFilesTaken {
 // What tells the pipe that this file is an end of from other pipes; 0 where it is no pipe, or not open.
 unsigned long pipe_of(int file);
 
-int append_to_file(const char* path);  // open(2), made with 0644
+// Whether the path names a plain file or nothing, and not a link, a device or a pipe.
+bool is_plain_or_new(const char* path);
+
+// open(2), made with 0644. Neither this nor a write waits for the readers of a pipe, unless it is told to.
+int append_to_file(const char* path);
+void wait_for_readers(int file);
 void make_folder(const char* path);
 
 // A new file of this size, all zeros, mapped to be shared with its readers; its space is taken at once, so

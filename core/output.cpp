@@ -49,9 +49,15 @@ bool Output::begin_error() {
     return true;
 }
 
+// A link, a device or a pipe stays what it is and is written to.
 bool Output::begin_file(const char* path) {
     begin_error();
     expand_path(path, path_);
+    if (!os::is_plain_or_new(path_)) {
+        if (!begin_append(path)) return false;
+        os::wait_for_readers(file_);
+        return true;
+    }
     char with_pid[kPathRoom];
     const std::size_t length = strlen(path_) < kPathRoom - 8 ? strlen(path_) : kPathRoom - 8;
     memcpy(with_pid, path_, length);

@@ -12,8 +12,8 @@ void expand_path(const char* path, char (&expanded)[kPathRoom]);
 
 class Output {
   public:
-    // To stderr; to a file that appears under its name when it is complete; to the end of a file. False where
-    // it cannot be had, and nothing follows.
+    // To stderr; to a file that appears under its name when it is complete; to the end of a file, without
+    // waiting for it. False where it cannot be had, and nothing follows.
     bool begin_error();
     bool begin_file(const char* path);
     bool begin_append(const char* path);

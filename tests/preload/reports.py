@@ -5,16 +5,19 @@ EMULATOR in the environment is the command that runs the program, where it is of
 """
 
 import csv
+import fcntl
 import glob
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 COLUMN = struct.Struct("<32s88sBBHI")
@@ -96,8 +99,11 @@ class Reported:
         self.tell(letter)
         return self.process.stdout.readline().strip()
 
+    def has_said(self):
+        return self.process.stderr in select.select([self.process.stderr], [], [], 0)[0]
+
     def end(self):
-        _, errors = self.process.communicate(timeout=60)
+        self.last, errors = self.process.communicate(timeout=60)
         check(self.process.returncode == 0, f"exit status 0, not {self.process.returncode}: {errors}")
         return errors
 
@@ -358,6 +364,59 @@ def case_unread(run, folder):
         os.close(writing)
         reported.do("c")
         reported.end()
+
+
+def case_special(run, folder):
+    """Files that are not plain are not replaced. By links, so that a mistake costs nobody a device."""
+    def through(name, target):
+        link = f"{folder}/{name}"
+        os.symlink(target, link)
+        reported = run(TSLAB_STATS=f"json:{link}")
+        errors = reported.end()
+        check(os.path.islink(link), f"{name} is a link as before")
+        return reported.last, errors
+
+    check(through("to_new", f"{folder}/new") == ("", ""), "nothing said of a new file")
+    check(read_json(f"{folder}/new")["program"] == "reported", "the report where the link leads")
+    check(json.loads(through("to_stdout", "/dev/stdout")[0])["program"] == "reported", "the report on stdout")
+    check(json.loads(through("to_stderr", "/dev/stderr")[1])["program"] == "reported", "the report on stderr")
+    check(through("to_null", "/dev/null") == ("", ""), "nothing said of no file")
+
+    pipe = f"{folder}/pipe"
+    os.mkfifo(pipe)
+    errors = run(TSLAB_STATS=f"json:{pipe}").end()
+    check(errors.count("\n") == 1 and "cannot be written" in errors, "one line of a pipe without a reader")
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    check(run(TSLAB_STATS=f"json:{pipe}").end() == "", "nothing said of a pipe with a reader")
+    with open(reading, encoding="utf-8") as file:
+        check(json.load(file)["program"] == "reported", "the report in the pipe")
+
+
+def case_csv_pipe(run, folder):
+    pipe = f"{folder}/pipe"
+    os.mkfifo(pipe)
+
+    def run_csv():
+        return run(TSLAB_STATS_INTERVAL_MS="1", TSLAB_STATS_CSV=pipe)
+
+    reported = run_csv()
+    soon(lambda: reported.do("c") == "done" and reported.has_said(), "that there is no reader")
+    errors = reported.end()
+    check(errors.count("\n") == 1 and "cannot be written" in errors, f"one line says so: {errors}")
+
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reading, 1031, 4096)  # F_SETPIPE_SZ
+
+    def has_lines():
+        return struct.unpack("i", fcntl.ioctl(reading, termios.FIONREAD, bytes(4)))[0] > 0
+
+    reported = run_csv()
+    soon(lambda: reported.do("c") == "done" and has_lines(), "lines in the pipe")
+    for _ in range(5):
+        check(reported.do("c") == "done", "a program that goes on while nobody reads")
+    reported.end()
+    check(os.read(reading, 7) == b"time_ms", "the lines' names")
+    os.close(reading)
 
 
 def case_closed(run, folder):
