@@ -36,6 +36,10 @@ void catch_signal(const char* name, SignalNumber number, void (*handler)(int)) {
     line.text(" is not at its default here; it is left alone").send();
 }
 
+void say_unwritten(const char* name, const char* path) {
+    Line().text(name).text(": ").text(path).text(" cannot be written").send();
+}
+
 void write_report(Output& output, const Survey& of, const Reported& reported) {
     switch (options.stats.format) {
         case ReportFormat::json:
@@ -71,6 +75,7 @@ void Reporter::begin_generation() {
     surveying_ = false;
     survey_due_ms_ = 0;
     csv_due_ms_ = 0;
+    csv_named_ = false;
     next_ticks_.store(0, std::memory_order_relaxed);
     next_processor_ns_ = 0;
     report_again_.store(false, std::memory_order_relaxed);
@@ -89,13 +94,13 @@ void Reporter::report() {
         report_again_.store(false, std::memory_order_seq_cst);
         own_survey.begin();
         own_survey.finish();
-        const bool to_file = options.stats.path != nullptr;
-        if (to_file ? own_output.begin_file(options.stats.path) : own_output.begin_error()) {
+        const char* const path = options.stats.path;
+        bool written = path != nullptr ? own_output.begin_file(path) : own_output.begin_error();
+        if (written) {
             write_report(own_output, own_survey, {program_, os::wall_clock_ns()});
-            own_output.finish();
-        } else {
-            Line().text("TSLAB_STATS: ").text(options.stats.path).text(" cannot be written").send();
+            written = own_output.finish();
         }
+        if (!written && path != nullptr) say_unwritten("TSLAB_STATS", path);
         reporting_.store(false, std::memory_order_seq_cst);
     }
 }
@@ -186,17 +191,17 @@ void Reporter::answer_profile() {
 }
 
 void Reporter::append_csv(std::uint64_t now_ms) {
-    const bool first = csv_due_ms_ == 0;
     csv_due_ms_ = now_ms + options.stats_interval_ms;
     slow_causes |= kCalledSystem;
-    if (!csv_output.begin_append(options.stats_csv.text)) {
-        if (first)
-            Line().text("TSLAB_STATS_CSV: ").text(options.stats_csv.text).text(" cannot be written").send();
-        return;
+    bool written = csv_output.begin_append(options.stats_csv.text);
+    if (written) {
+        if (!csv_named_) write_csv_names(csv_output);
+        write_csv(csv_output, survey, {program_, os::wall_clock_ns()});
+        written = csv_output.finish();
+        csv_named_ = csv_named_ || written;
     }
-    if (first) write_csv_names(csv_output);
-    write_csv(csv_output, survey, {program_, os::wall_clock_ns()});
-    csv_output.finish();
+    if (!written && !csv_complained_) say_unwritten("TSLAB_STATS_CSV", options.stats_csv.text);
+    csv_complained_ = csv_complained_ || !written;
 }
 
 }  // namespace tslab

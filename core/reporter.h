@@ -43,6 +43,8 @@ class Reporter {
     std::uint64_t next_processor_ns_ = 0;      // no work before the process has had so much of the processor
     std::uint64_t survey_due_ms_ = 0;
     std::uint64_t csv_due_ms_ = 0;
+    bool csv_named_ = false;           // its first line is written
+    bool csv_complained_ = false;      // one line for all that cannot be written
     std::uint64_t publish_asked_ = 0;  // the request that the survey under way answers
     char program_[64]{};               // fixed
 };

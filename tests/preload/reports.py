@@ -381,6 +381,8 @@ def case_special(run, folder):
     check(json.loads(through("to_stdout", "/dev/stdout")[0])["program"] == "reported", "the report on stdout")
     check(json.loads(through("to_stderr", "/dev/stderr")[1])["program"] == "reported", "the report on stderr")
     check(through("to_null", "/dev/null") == ("", ""), "nothing said of no file")
+    full = through("to_full", "/dev/full")[1]
+    check(full.count("\n") == 1 and "to_full cannot be written" in full, f"one line of a full device: {full}")
 
     pipe = f"{folder}/pipe"
     os.mkfifo(pipe)
@@ -429,14 +431,20 @@ def case_closed(run, folder):
 
 
 def case_file_limit(run, folder):
-    for options in ({"TSLAB_STATS": f"json:{folder}/figures"}, {"TSLAB_TELEMETRY": f"{folder}/made"},
-                    {"TSLAB_STATS_INTERVAL_MS": "1", "TSLAB_STATS_CSV": f"{folder}/series.csv"},
-                    {"TSLAB_PROFILE": "8K", "TSLAB_PROFILE_FILE": f"{folder}/profile"}):
-        reported = run(before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)), **options)
-        reported.do("c")
-        reported.end()
-        left = glob.glob(f"{folder}/**/*.new", recursive=True)
-        check(left == [], f"nothing half-written is left: {left}")
+    def run_limited(**options):
+        return run(before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)), **options)
+
+    at_end = [run_limited(TSLAB_STATS=f"json:{folder}/figures"),
+              run_limited(TSLAB_PROFILE="8K", TSLAB_PROFILE_FILE=f"{folder}/profile")]
+    meanwhile = [run_limited(TSLAB_TELEMETRY=f"{folder}/made"),
+                 run_limited(TSLAB_STATS_INTERVAL_MS="1", TSLAB_STATS_CSV=f"{folder}/series.csv")]
+    for reported in meanwhile:
+        soon(lambda: reported.do("c") and reported.has_said(), "that it cannot be written")
+    for reported in at_end + meanwhile:
+        errors = reported.end()
+        check(errors.count("\n") == 1, f"one line says that it cannot be written: {errors}")
+    left = glob.glob(f"{folder}/**/*.new", recursive=True)
+    check(left == [], f"nothing half-written is left: {left}")
 
 
 def main():
