@@ -45,6 +45,7 @@ void expand_path(const char* path, char (&expanded)[kPathRoom]) {
 bool Output::begin_error() {
     to_ = To::error;
     failed_ = false;
+    process_ = os::process_id();
     length_ = 0;
     return true;
 }
@@ -121,20 +122,23 @@ Output& Output::quoted(const char* text, std::size_t length) {
     return *this;
 }
 
+// Where a signal handler has forked in the middle of it, the parent goes on with it, and not the child.
+bool Output::is_ours() const { return os::process_id() == process_; }
+
 bool Output::write() const {
     if (to_ == To::error) return os::write_error(buffer_, length_);
     return os::write_file(file_, buffer_, length_);
 }
 
 void Output::flush() {
-    failed_ = failed_ || !write();
+    failed_ = failed_ || (is_ours() && !write());
     length_ = 0;
 }
 
 bool Output::finish() {
     flush();
     if (to_ != To::error) os::close_file(file_);
-    if (to_ != To::meanwhile) return !failed_;
+    if (to_ != To::meanwhile || !is_ours()) return !failed_;
     if (!failed_ && os::rename_file(meanwhile_, path_)) return true;
     os::remove_file(meanwhile_);
     return false;

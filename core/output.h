@@ -34,6 +34,7 @@ class Output {
         if (length_ == sizeof buffer_) flush();
         buffer_[length_++] = c;
     }
+    bool is_ours() const;
     bool write() const;
     void flush();
 
@@ -46,6 +47,7 @@ class Output {
     To to_;
     bool failed_;
     int file_;  // but for stderr
+    int process_;
     std::size_t length_;
     char path_[kPathRoom];
     char meanwhile_[kPathRoom];

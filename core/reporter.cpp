@@ -80,7 +80,8 @@ void Reporter::begin_generation() {
     next_processor_ns_ = 0;
     report_again_.store(false, std::memory_order_relaxed);
     profile_due_.store(false, std::memory_order_relaxed);
-    reporting_.store(false, std::memory_order_relaxed);
+    if (reporting_.load(std::memory_order_relaxed) != &this_thread)
+        reporting_.store(nullptr, std::memory_order_relaxed);
     working_.store(false, std::memory_order_relaxed);
 }
 
@@ -90,7 +91,8 @@ void Reporter::begin_generation() {
 void Reporter::report() {
     report_again_.store(true, std::memory_order_seq_cst);
     while (report_again_.load(std::memory_order_seq_cst)) {
-        if (reporting_.exchange(true, std::memory_order_seq_cst)) return;
+        const void* nobody = nullptr;
+        if (!reporting_.compare_exchange_strong(nobody, &this_thread, std::memory_order_seq_cst)) return;
         report_again_.store(false, std::memory_order_seq_cst);
         own_survey.begin();
         own_survey.finish();
@@ -101,7 +103,7 @@ void Reporter::report() {
             written = own_output.finish();
         }
         if (!written && path != nullptr) say_unwritten("TSLAB_STATS", path);
-        reporting_.store(false, std::memory_order_seq_cst);
+        reporting_.store(nullptr, std::memory_order_seq_cst);
     }
 }
 

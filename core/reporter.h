@@ -35,7 +35,7 @@ class Reporter {
 
     std::atomic<std::uint64_t> next_ticks_{};  // any: no glance before the cycle counter is there
     std::atomic<bool> working_{};              // any; a try-lock: nobody waits for it
-    std::atomic<bool> reporting_{};            // any; a try-lock
+    std::atomic<const void*> reporting_{};     // any; a try-lock: the thread that has it
     std::atomic<bool> report_again_{};         // any: asked for while one was being written
     std::atomic<bool> profile_due_{};          // any
     bool surveying_ = false;                   // who works, as all below

@@ -7,6 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
 #include "core/os.h"
 #include "support.h"
 
@@ -67,6 +71,27 @@ TEST_CASE("a write that fails raises no signal", "[output]") {
         return setrlimit(RLIMIT_FSIZE, &none) != 0 || os::write_file(fileno(file), "text", 4) ? 1 : 0;
     });
     fclose(file);
+}
+
+TEST_CASE("what a fork finds half written is the parent's to go on with", "[output]") {
+    char folder[] = "/tmp/tslab-output-XXXXXX";
+    REQUIRE(mkdtemp(folder) != nullptr);
+    const std::string path = folder + std::string("/file");
+    static Output output;
+    const std::string some(6000, 'a');
+    const std::string more(6000, 'b');
+    REQUIRE(output.begin_file(path.c_str()));
+    output.text(some.c_str());
+    in_child([&] {
+        output.text("c").text(more.c_str());
+        return output.finish() ? 0 : 1;
+    });
+    output.text(more.c_str());
+    CHECK(output.finish());
+    std::stringstream found;
+    found << std::ifstream(path).rdbuf();
+    CHECK(found.str() == some + more);
+    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a write leaves blocked what was blocked, and pending what was pending", "[output]") {
