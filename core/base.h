@@ -40,6 +40,7 @@ enum class Step {
     marked_freed,        // slot of a marked slab free, the slab's home without the mark
     arm_due_set,         // due_ written, the word not yet armed for it
     record_found,        // an epoch's record looked up, not yet read
+    rows_published,      // rows written to the telemetry file, not yet said to be whole
 };
 
 #ifdef TSLAB_STEPS

@@ -197,6 +197,10 @@ unsigned long pipe_of(int file) {
     return found.st_ino;
 }
 
+SignalsHeld::SignalsHeld()
+    : SignalsHeld(~(signal_bit(SIGILL) | signal_bit(SIGTRAP) | signal_bit(SIGBUS) | signal_bit(SIGFPE) |
+                    signal_bit(SIGSEGV) | signal_bit(SIGSYS) | signal_bit(32) | signal_bit(33))) {}
+
 SignalsHeld::SignalsHeld(std::uint64_t signals)
     : held_(call(SYS_rt_sigprocmask, SIG_BLOCK, address(&signals), address(&before_), sizeof before_) == 0) {}
 

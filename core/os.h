@@ -64,9 +64,10 @@ void note_error_file();
 bool write_error(const char* text, std::size_t bytes);
 
 // While one lives, none of these signals is handled on this thread (one bit each, the first signal's the
-// lowest).
+// lowest); where none are named, all but those that the thread raises by what it does, and libc's own.
 class SignalsHeld {
   public:
+    SignalsHeld();
     explicit SignalsHeld(std::uint64_t signals);
     ~SignalsHeld();
     SignalsHeld(const SignalsHeld&) = delete;

@@ -116,6 +116,9 @@ void Reporter::answer_signal() {
 void Reporter::glance() {
     const std::uint64_t now = read_ticks();
     if (now < reporter.next_ticks_.load(std::memory_order_relaxed)) return;
+    if (reporter.working_.load(std::memory_order_relaxed)) return;
+    // A signal handler that forks would leave the child in the middle of this, and of its parent's files.
+    const os::SignalsHeld held;
     if (reporter.working_.exchange(true, std::memory_order_acquire)) return;  // pairs with the release below
     reporter.open_telemetry();
     const std::uint64_t processor_before = os::processor_ns();

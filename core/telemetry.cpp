@@ -194,6 +194,7 @@ void Telemetry::publish(const Survey& survey) {
         survey.epoch_row(i, of_epoch);
         copy_row(row(epochs_of_slabs, i), of_epoch);
     }
+    step(Step::rows_published);
     header_->section[totals].rows.store(1, std::memory_order_release);
     header_->section[classes].rows.store(used, std::memory_order_release);
     header_->section[epochs_of_slabs].rows.store(survey.epochs(), std::memory_order_release);

@@ -1,0 +1,80 @@
+// The files of a process that reports are its own, whatever children it has.
+#include "core/reporter.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "core/telemetry.h"
+#include "core/watch.h"
+#include "support.h"
+
+using namespace tslab;
+using namespace tslab::test;
+
+namespace {
+
+// Publishes into a folder of its own.
+struct Publishing {
+    char folder[32] = "/tmp/tslab-reporter-XXXXXX";
+
+    Publishing() {
+        start_core();
+        REQUIRE(mkdtemp(folder) != nullptr);
+        std::strcpy(options.telemetry.text, folder);
+        reporter.start("test");
+    }
+    ~Publishing() { std::filesystem::remove_all(folder); }
+
+    bool has_file(pid_t process) const {
+        return std::filesystem::exists(folder + ("/tslab." + std::to_string(process)));
+    }
+};
+
+// As calls of the program do.
+void glance() { after_tick.load()(); }
+
+// A process of its own: what is published is one per process.
+template <typename Work>
+void in_process(Work work) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) _exit(work());
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+}
+
+bool ends_well(pid_t child) {
+    int status = 0;
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a signal handler that forks in the middle of publishing leaves each process its file",
+          "[reporter]") {
+    in_process([] {
+        const Publishing publishing;
+        static pid_t child = -1;
+        static bool raised = false;
+        const pid_t self = getpid();
+        signal(SIGUSR1, [](int) { child = fork(); });
+        step_hook = [](Step at) {
+            if (at != Step::rows_published || raised) return;
+            raised = true;
+            raise(SIGUSR1);
+        };
+        while (!raised) glance();
+        if (child == 0) {
+            while (!publishing.has_file(getpid())) glance();
+            reporter.end();
+            _exit(publishing.has_file(self) ? 0 : 1);
+        }
+        if (child < 0 || !ends_well(child)) return 2;
+        reporter.end();
+        return publishing.has_file(self) ? 3 : 0;
+    });
+}
