@@ -55,6 +55,7 @@ void write_report(Output& output, const Survey& of, const Reported& reported) {
 
 void Reporter::start(const char* program) {
     strncpy(program_, program, sizeof program_ - 1);
+    process_ = os::process_id();
     catch_signal("TSLAB_STATS_SIGNAL", options.stats_signal, report_on_signal);
     catch_signal("TSLAB_TRIM_SIGNAL", options.trim_signal, trim_on_signal);
     const bool profiles_on_signal = options.profile != 0 && options.stats_signal.value != 0;
@@ -66,11 +67,13 @@ void Reporter::end() {
     after_tick.store(nullptr);
     if (options.stats.format > ReportFormat::summary) report();
     // A thread that is at it leaves the file to be found stale.
-    if (working_.exchange(true, std::memory_order_acquire)) return;  // pairs with glance
+    if (!is_of_this_process() || working_.exchange(true, std::memory_order_acquire))
+        return;  // pairs with glance
     telemetry.close();
 }
 
 void Reporter::begin_generation() {
+    process_ = os::process_id();
     telemetry.forget();
     surveying_ = false;
     survey_due_ms_ = 0;
@@ -116,7 +119,7 @@ void Reporter::answer_signal() {
 void Reporter::glance() {
     const std::uint64_t now = read_ticks();
     if (now < reporter.next_ticks_.load(std::memory_order_relaxed)) return;
-    if (reporter.working_.load(std::memory_order_relaxed)) return;
+    if (reporter.working_.load(std::memory_order_relaxed) || !reporter.is_of_this_process()) return;
     // A signal handler that forks would leave the child in the middle of this, and of its parent's files.
     const os::SignalsHeld held;
     if (reporter.working_.exchange(true, std::memory_order_acquire)) return;  // pairs with the release below
@@ -130,6 +133,9 @@ void Reporter::glance() {
     reporter.next_ticks_.store(now + kPause, std::memory_order_relaxed);
     reporter.working_.store(false, std::memory_order_release);
 }
+
+// A child that shares the memory, by vfork(2), or was not made through libc, has none of the files.
+bool Reporter::is_of_this_process() const { return os::process_id() == process_; }
 
 // Whoever asks waits for it.
 bool Reporter::is_asked() const {

@@ -24,6 +24,7 @@ class Reporter {
 
   private:
     static void glance();
+    bool is_of_this_process() const;
     bool is_asked() const;
     void open_telemetry();
     void work();
@@ -47,6 +48,7 @@ class Reporter {
     bool csv_complained_ = false;      // one line for all that cannot be written
     std::uint64_t publish_asked_ = 0;  // the request that the survey under way answers
     char program_[64]{};               // fixed
+    int process_ = 0;                  // fixed, but for a forked child: whose files these are
 };
 
 TSLAB_INTERNAL extern constinit Reporter reporter;

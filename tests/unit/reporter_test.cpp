@@ -2,6 +2,7 @@
 #include "core/reporter.h"
 
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,5 +77,24 @@ TEST_CASE("a signal handler that forks in the middle of publishing leaves each p
         if (child < 0 || !ends_well(child)) return 2;
         reporter.end();
         return publishing.has_file(self) ? 3 : 0;
+    });
+}
+
+TEST_CASE("a child that libc has not made its own process leaves its parent's file alone", "[reporter]") {
+    in_process([] {
+        const Publishing publishing;
+        const pid_t child = vfork();
+        if (child == 0) {
+            glance();
+            _exit(0);
+        }
+        if (!ends_well(child) || publishing.has_file(child)) return 1;
+        glance();
+        const auto raw_child = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+        if (raw_child == 0) {
+            reporter.end();
+            _exit(0);
+        }
+        return ends_well(raw_child) && publishing.has_file(getpid()) ? 0 : 2;
     });
 }
