@@ -105,13 +105,9 @@ int child_finds_all_well() {
     return own_heap().is_valid() && resident_by_kernel() <= resident_by_figure() ? 0 : 9;
 }
 
-// Waits for the child, which is to end with status 0.
 void expect_well(pid_t child) {
     REQUIRE(child > 0);
-    int status = 0;
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
+    CHECK(ends_well(child));
 }
 
 // Once that child has ended.

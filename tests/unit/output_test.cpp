@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -42,17 +40,6 @@ sigset_t only(int signal) {
     sigemptyset(&set);
     sigaddset(&set, signal);
     return set;
-}
-
-// Runs `work` in a child, which is to end with status 0.
-template <typename Work>
-void in_child(Work work) {
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) _exit(work());
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
 }
 
 }  // namespace

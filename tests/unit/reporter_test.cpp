@@ -1,10 +1,9 @@
-// The files of a process that reports are its own, whatever children it has.
+// The files of a process that reports are its own, whatever children it has. Each test is a process of its
+// own, which publishes once.
 #include "core/reporter.h"
 
 #include <signal.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -37,27 +36,11 @@ struct Publishing {
 // As calls of the program do.
 void glance() { after_tick.load()(); }
 
-// A process of its own: what is published is one per process.
-template <typename Work>
-void in_process(Work work) {
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) _exit(work());
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
-}
-
-bool ends_well(pid_t child) {
-    int status = 0;
-    return waitpid(child, &status, 0) == child && status == 0;
-}
-
 }  // namespace
 
 TEST_CASE("a signal handler that forks in the middle of publishing leaves each process its file",
           "[reporter]") {
-    in_process([] {
+    in_child([] {
         const Publishing publishing;
         static pid_t child = -1;
         static bool raised = false;
@@ -81,7 +64,7 @@ TEST_CASE("a signal handler that forks in the middle of publishing leaves each p
 }
 
 TEST_CASE("a child that libc has not made its own process leaves its parent's file alone", "[reporter]") {
-    in_process([] {
+    in_child([] {
         const Publishing publishing;
         const pid_t child = vfork();
         if (child == 0) {

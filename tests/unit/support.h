@@ -8,6 +8,9 @@
 #include <catch2/catch.hpp>
 #endif
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstring>
 #include <map>
 #include <random>
@@ -83,6 +86,21 @@ inline void collect(unsigned most_slabs, Heap& heap = own_heap()) {
 template <typename Work>
 void elsewhere(Work work) {
     std::thread(work).join();
+}
+
+// Whether the child ends with status 0; waits for it.
+inline bool ends_well(pid_t child) {
+    int status = 0;
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
+// Runs `work` in a child, which is to end with status 0.
+template <typename Work>
+void in_child(Work work) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) _exit(work());
+    CHECK(ends_well(child));
 }
 
 inline Slab& slab_of(const void* slot) { return *region.locate(slot).slab; }
