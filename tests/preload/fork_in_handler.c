@@ -1,6 +1,6 @@
 // fork_in_handler FORKS [SIGNAL]: a signal handler forks in the middle of whatever malloc or free its thread
-// is in, or report on SIGNAL. Parent and child both go on with it, and with more of the same, and find in each
-// object what they wrote there.
+// is in, or report on SIGNAL. Parent and child both go on with it, and with more of the same, and find in
+// each object what they wrote there.
 #include <signal.h>
 #include <time.h>
 
