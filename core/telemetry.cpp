@@ -128,7 +128,8 @@ bool Telemetry::open(const char* folder, const char* program) {
     char meanwhile[kPathRoom];
     void* memory = nullptr;
     long failure = -1;
-    if (make_path(path_, folder, "") && make_path(meanwhile, folder, ".new")) {
+    const bool named = make_path(path_, folder, "") && make_path(meanwhile, folder, ".new");
+    if (named) {
         os::make_folder(folder);
         os::remove_file(meanwhile);
         failure = os::create_shared_file(meanwhile, file_bytes(), memory);
@@ -142,7 +143,7 @@ bool Telemetry::open(const char* folder, const char* program) {
         }
         os::unreserve(memory, file_bytes());
     }
-    os::remove_file(meanwhile);
+    if (named) os::remove_file(meanwhile);
     Line()
         .text("TSLAB_TELEMETRY: no file can be made in ")
         .text(folder)
