@@ -52,6 +52,7 @@ bool Output::begin_error() {
 
 // A link, a device or a pipe stays what it is and is written to.
 bool Output::begin_file(const char* path) {
+    const os::SignalsHeld held;
     begin_error();
     expand_path(path, path_);
     if (!os::is_plain_or_new(path_)) {
@@ -70,6 +71,7 @@ bool Output::begin_file(const char* path) {
 }
 
 bool Output::begin_append(const char* path) {
+    const os::SignalsHeld held;
     begin_error();
     expand_path(path, path_);
     to_ = To::end;
@@ -122,21 +124,29 @@ Output& Output::quoted(const char* text, std::size_t length) {
     return *this;
 }
 
-// Where a signal handler has forked in the middle of it, the parent goes on with it, and not the child.
+// Where a signal handler has forked in the middle of it, the parent goes on with it, and not the child. No
+// handler runs between this question and what depends on it, but where that may wait for readers.
 bool Output::is_ours() const { return os::process_id() == process_; }
 
 bool Output::write() const {
+    if (!is_ours()) return true;
     if (to_ == To::error) return os::write_error(buffer_, length_);
     return os::write_file(file_, buffer_, length_);
 }
 
 void Output::flush() {
-    failed_ = failed_ || (is_ours() && !write());
+    if (to_ == To::meanwhile) {
+        const os::SignalsHeld held;
+        failed_ = failed_ || !write();
+    } else {
+        failed_ = failed_ || !write();
+    }
     length_ = 0;
 }
 
 bool Output::finish() {
     flush();
+    const os::SignalsHeld held;
     if (to_ != To::error) os::close_file(file_);
     if (to_ != To::meanwhile || !is_ours()) return !failed_;
     if (!failed_ && os::rename_file(meanwhile_, path_)) return true;
