@@ -1,5 +1,4 @@
 // What comes back soon after ticks gave it back is charged, and time pays.
-#include "core/os.h"
 #include "core/reclaim.h"
 #include "faults.h"
 #include "residency.h"
@@ -52,13 +51,6 @@ std::vector<void*> make_spike() {
     auto slots = get_many(spike_bytes / 256, 256);
     CHECK(resident_by_kernel() >= spike_bytes);
     return slots;
-}
-
-// On a clock that stands.
-void let_pass(std::uint64_t ms) {
-    clock_step_ms = ms;
-    os::monotonic_ms();
-    clock_step_ms = 0;
 }
 
 void end_pass() {

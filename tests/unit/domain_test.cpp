@@ -2,7 +2,6 @@
 #include "core/domain.h"
 
 #include "core/include/temporal_slab.h"
-#include "core/os.h"
 #include "faults.h"
 #include "residency.h"
 
@@ -313,11 +312,6 @@ TEST_CASE("the C API tells how old an epoch is, how long it is closed, and what 
     const Reclaiming was = options.reclaim;
     options.reclaim = Reclaiming::off;
     options.epoch_bytes = kTiB;
-    const auto let_pass = [](std::uint64_t ms) {
-        clock_step_ms = ms;
-        os::monotonic_ms();
-        clock_step_ms = 0;
-    };
     const std::uint64_t epoch = tslab_epoch_advance();
     let_pass(300);
     tslab_epoch_info info;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/os.h"
+
 namespace tslab::test {
 
 // The next `skip` calls succeed, and of those behind them `fail` fail.
@@ -36,6 +38,12 @@ struct ClockStands {
     const std::uint64_t step_before = clock_step_ms.exchange(0);
     ~ClockStands() { clock_step_ms = step_before; }
 };
+// On a clock that stands.
+inline void let_pass(std::uint64_t ms) {
+    clock_step_ms = ms;
+    os::monotonic_ms();
+    clock_step_ms = 0;
+}
 
 // While set, lines of ours go here and not to stderr.
 inline std::string* captured_lines = nullptr;
