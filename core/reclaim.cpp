@@ -145,7 +145,6 @@ std::uint64_t Reclaim::let_time_pay() {
     balance_bytes_ += static_cast<std::int64_t>(passed_ms * kPaidPerMs) - static_cast<std::int64_t>(charged);
     if (balance_bytes_ > kMostPaid || options.reclaim == Reclaiming::eager) balance_bytes_ = kMostPaid;
     if (balance_bytes_ < -kMostPaid) balance_bytes_ = -kMostPaid;
-    if (passed_ms != 0 && visit_bytes_ < kVisitedAtLeisure) visit_bytes_ = kVisitedAtLeisure;
     return passed_ms;
 }
 
@@ -153,7 +152,7 @@ std::uint64_t Reclaim::let_time_pay() {
 void Reclaim::look_at_clock() {
     const bool waits = owes();
     if (!waits && gain() != Gain::large) return;
-    let_time_pay();
+    if (let_time_pay() != 0 && visit_bytes_ < kVisitedAtLeisure) visit_bytes_ = kVisitedAtLeisure;
     if (!waits || owes() || passes_to_sweep_ != 1) return;
     passes_to_sweep_ = 0;
     left_some_ = true;

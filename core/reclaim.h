@@ -57,7 +57,7 @@ inline constexpr std::size_t kGainPerRetake = std::size_t{1} << 20;
 inline constexpr unsigned kMostPatience = 256;
 // What time pays, so that giving back and taking again is some tenth of what a program does, and what it pays
 // in kYoungMs is saved at most, and owed at most. What stayed away for that long was worth it, and little of
-// it is charged.
+// it is charged. In use lately is the most that was in the last kLatelyPasses passes or so.
 inline constexpr std::uint64_t kPaidPerMs = std::uint64_t{192} << 10;
 inline constexpr std::uint64_t kYoungMs = 1000;
 inline constexpr std::int64_t kMostPaid = kPaidPerMs * kYoungMs;
