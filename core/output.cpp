@@ -56,7 +56,7 @@ bool Output::begin_file(const char* path) {
     begin_error();
     expand_path(path, path_);
     if (!os::is_plain_or_new(path_)) {
-        if (!begin_append(path)) return false;
+        if (!open_end()) return false;
         os::wait_for_readers(file_);
         return true;
     }
@@ -74,6 +74,10 @@ bool Output::begin_append(const char* path) {
     const os::SignalsHeld held;
     begin_error();
     expand_path(path, path_);
+    return open_end();
+}
+
+bool Output::open_end() {
     to_ = To::end;
     file_ = os::append_to_file(path_);
     return file_ >= 0;

@@ -34,6 +34,7 @@ class Output {
         if (length_ == sizeof buffer_) flush();
         buffer_[length_++] = c;
     }
+    bool open_end();
     bool is_ours() const;
     bool write() const;
     void flush();
