@@ -12,9 +12,9 @@ constinit thread_local Thread this_thread{};
 // Taking
 // ------------------------------------------------------------------------------------------------------
 
-// A refill: it collects, looks for open and closed slabs, for some to join slots of, in a forked child for
+// A refill: it collects, looks for open and closed slabs, for some of other classes, in a forked child for
 // more, for one that nobody owns, and ticks.
-static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kJoinTries + kRelistBlocks +
+static_assert(kCollectSlabs + 2 * kOpenTries + 2 * 2 * kClosedTries + kBorrowTries + kRelistBlocks +
                   kAcquireTries + kVisitsPerTick <=
               kMostWork[static_cast<unsigned>(Work::slab_visit)]);
 
@@ -83,7 +83,7 @@ bool Heap::refill(Bins& bins, std::size_t c) {
     if (refill_from_open(bins, c, true)) return true;
     if (&bins == &own_) {
         if (reclaim.is_over_budget(c) && refill_from_closed(bins, c)) return true;
-        if (refill_by_joining(c)) return true;
+        if (refill_by_borrowing(c)) return true;
     }
     Bin& bin = bins[c];
     if (bin.current != nullptr && bin.current->free.get() != 0) {

@@ -10,9 +10,9 @@
 // as a closed one from there on.
 //
 // Where the next slots come from, in order: the current slab and other open ones, as far as they have memory;
-// where closed slabs keep more free memory than the budget, the fullest of them; where those of smaller
-// classes do, adjacent free slots of theirs, joined; free slots without memory; a slab that was released, or
-// a new one.
+// where closed slabs keep more free memory than the budget, the fullest of them; where those of other classes
+// do, free slots of theirs: adjacent smaller ones, joined, or larger ones; free slots without memory; a slab
+// that was released, or a new one.
 #pragma once
 
 #include "epoch.h"
@@ -28,14 +28,14 @@ inline constexpr unsigned kStackSlots = 67;  // a bin fills 18 cache lines
 inline constexpr unsigned kUsualStackSlots = 27;
 inline constexpr unsigned kLeastStackSlots = 16;
 inline constexpr unsigned kFewHeaps = 16;
-inline constexpr unsigned kCollectSlabs = 16;  // slabs a refill collects at most, of its class first
-inline constexpr unsigned kCollectTurn = 8;    // one refill in so many collects of another class too
-inline constexpr unsigned kOpenTries = 2;      // open slabs a refill tries at a time
-inline constexpr unsigned kClosedTries = 8;    // closed slabs a refill looks at, at a time
-inline constexpr unsigned kJoinTries = 16;     // closed slabs of smaller classes a refill looks at, at most
-inline constexpr unsigned kJoinTriesEach = 2;  // and of each of them
-inline constexpr unsigned kRelistBlocks = 8;   // blocks a refill in a forked child looks at, at most
-inline constexpr unsigned kManySlabs = 16;     // of a class: sparse ones are retired, and no stack is deep
+inline constexpr unsigned kCollectSlabs = 16;    // slabs a refill collects at most, of its class first
+inline constexpr unsigned kCollectTurn = 8;      // one refill in so many collects of another class too
+inline constexpr unsigned kOpenTries = 2;        // open slabs a refill tries at a time
+inline constexpr unsigned kClosedTries = 8;      // closed slabs a refill looks at, at a time
+inline constexpr unsigned kBorrowTries = 16;     // closed slabs of other classes a refill looks at, at most
+inline constexpr unsigned kBorrowTriesEach = 2;  // and of each of them
+inline constexpr unsigned kRelistBlocks = 8;     // blocks a refill in a forked child looks at, at most
+inline constexpr unsigned kManySlabs = 16;       // of a class: sparse ones are retired, and no stack is deep
 
 // With how many free slots a slab that gets one more turns, which is when it is listed, retired or released,
 // and its heap's stack made more or less deep: at the first, at each kSettledSlots, and where it is sparse or
@@ -270,9 +270,9 @@ class alignas(kCacheLine) Heap {
     bool refill_from_current(Bins& bins, std::size_t c);
     bool refill_from_open(Bins& bins, std::size_t c, bool with_memory);
     bool refill_from_closed(Bins& bins, std::size_t c);
-    bool refill_by_joining(std::size_t c);
-    bool join_in(Slab& slab, std::size_t s, std::size_t c);
-    Slab* next_to_join(std::size_t s);
+    bool refill_by_borrowing(std::size_t c);
+    bool borrow_from(Slab& slab, std::size_t s, std::size_t c);
+    Slab* next_to_lend(std::size_t s);
     bool refill_from_new(Bins& bins, std::size_t c);
     void take_batch(Bin& bin, std::size_t c, Word pick);
     unsigned stack_slots(std::size_t c) const;
@@ -310,8 +310,8 @@ class alignas(kCacheLine) Heap {
     std::size_t recycled_bytes_{};           // owner: the same of what no slab knew of
     Shared<std::uint32_t> slabs_[kClasses];  // owner: how many it has
     std::uint64_t brought_[kClasses]{};      // owner: slots taken when its stack is empty, were none recycled
-    SlabNumber joining_[kClasses]{};     // owner: of the closed ones, the next to be looked at for joining
-    SlabNumber collecting_[kClasses]{};  // owner: those taken off pending_, still to be folded
+    SlabNumber lending_[kClasses]{};         // owner: of the closed ones, the next to be looked at for others
+    SlabNumber collecting_[kClasses]{};      // owner: those taken off pending_, still to be folded
     // any: slabs whose remote_free left zero. By class, so that those which are not asked for now gather more
     // frees before they are folded; and on lines of their own, which other threads write while the owner
     // refills.

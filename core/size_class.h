@@ -52,23 +52,24 @@ constexpr Word class_mask(std::size_t c) { return low_bits(class_slots(c)); }
 // A slab with this many free slots is sparse.
 constexpr unsigned sparse_at(std::size_t c) { return class_slots(c) / 4; }
 
-// Adjacent free slots can be joined to one of a larger class, where they are few and lose little: so many of
-// class s serve as one of class c; 0 where they do not.
+// So many free slots of class s serve as one of class c; 0 where they do not. Adjacent smaller ones are
+// joined, where they are few and lose little. A larger one is lent where it is no more than twice as large.
 inline constexpr unsigned kMostJoined = 8;
-constexpr unsigned slots_to_join(std::size_t s, std::size_t c) {
+constexpr unsigned slots_to_borrow(std::size_t s, std::size_t c) {
+    if (s >= c) return s > c && class_size(s) <= 2 * class_size(c) ? 1 : 0;
     const std::size_t count = (class_size(c) + class_size(s) - 1) / class_size(s);
     const bool loses_little = count * class_size(s) * 8 <= class_size(c) * 9;
-    return s < c && count <= kMostJoined && loses_little ? static_cast<unsigned>(count) : 0;
+    return count <= kMostJoined && loses_little ? static_cast<unsigned>(count) : 0;
 }
-// The classes, a bit for each, of which slots can be joined to one of class c.
-inline constexpr struct JoinableClasses {
+// The classes, a bit for each, of which slots can serve class c.
+inline constexpr struct Lenders {
     std::uint32_t of[kClasses];
-    constexpr JoinableClasses() : of{} {
+    constexpr Lenders() : of{} {
         for (unsigned c = 0; c < kClasses; c++) {
-            for (unsigned s = 0; s < c; s++) of[c] |= std::uint32_t{slots_to_join(s, c) != 0} << s;
+            for (unsigned s = 0; s < kClasses; s++) of[c] |= std::uint32_t{slots_to_borrow(s, c) != 0} << s;
         }
     }
-} joinable_classes;
+} lenders_to;
 // The slots of class s that have the natural alignment of class c.
 constexpr Word slots_aligned_for(std::size_t s, std::size_t c) {
     const std::size_t has = class_size(s) & (0 - class_size(s));

@@ -13,8 +13,8 @@ namespace tslab {
 //
 // Beside it stands what makes a slab no thread's home, so that every free into it leaves the fast path, which
 // need not know why: kMarked, that it has objects whose frees are to be noticed; kRetired, that it was left
-// before its epoch closed, having become sparse, or that it has joined slots. What is freed into a retired
-// slab does not go to the stack, to be taken again at once, and so the slab empties.
+// before its epoch closed, having become sparse, or that slots of it serve other classes. What is freed into
+// a retired slab does not go to the stack, to be taken again at once, and so the slab empties.
 using Home = std::uint64_t;
 inline constexpr Home kNowhere = ~Home{0};
 inline constexpr unsigned kHeapBits = 18;

@@ -17,6 +17,7 @@ namespace tslab {
     row(counter, by_class, slabs_relisted, "slabs of threads that a forked child does not have, taken over") \
     row(counter, by_class, slabs_refilled, "slabs of closed epochs taken from again") \
     row(counter, by_class, joined, "slots made of adjacent free ones of a smaller class") \
+    row(counter, by_class, lent, "free slots of a larger class taken as they are") \
     row(counter, in_all, epochs_opened, "epochs of the process opened after the first") \
     row(counter, in_all, slabs_judged, "slabs opened in epochs of which it is known how many drained") \
     row(counter, in_all, slabs_drained, "of these, slabs empty two epochs after theirs had closed") \

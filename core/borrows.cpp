@@ -1,34 +1,39 @@
-// Larger slots made of smaller ones: where sizes shift, what one class does not need any more serves another.
+// Slots of other classes: where sizes shift, what one class does not need any more serves another.
 //
-// Adjacent free slots of a closed slab become one, of whose slots the first is held and then live, and the
-// others are its tails. What is freed there goes back to the slab, never to a stack, and comes apart: its
-// slots are again free ones of their own class.
+// Of a closed slab of a smaller class, adjacent free slots are joined to one: the first is held and then
+// live, the others are its tails. Of one of a larger class, a free slot is lent as it is. Either way the slab
+// is retired, so what is freed there goes back to it, never to a stack, and is of its own class again: what
+// was joined comes apart.
 #include "heap.h"
 #include "reclaim.h"
 
 namespace tslab {
 
-// Of the class that needs the fewest first: those are found most often.
-bool Heap::refill_by_joining(std::size_t c) {
+// First of smaller classes, of which the fewest are needed: such are found most often. Then of the larger
+// ones, which lose the least if they are little larger.
+bool Heap::refill_by_borrowing(std::size_t c) {
+    const std::uint32_t lenders = lenders_to.of[c] & reclaim.over_budget();
+    std::uint32_t smaller = lenders & static_cast<std::uint32_t>(low_bits(static_cast<unsigned>(c)));
+    std::uint32_t larger = lenders & ~smaller;
     unsigned tries = 0;
-    std::uint32_t classes = joinable_classes.of[c] & reclaim.over_budget();
-    while (classes != 0 && tries < kJoinTries) {
-        const unsigned s = log2_floor(classes);
+    while ((smaller | larger) != 0 && tries < kBorrowTries) {
+        std::uint32_t& classes = smaller != 0 ? smaller : larger;
+        const unsigned s = smaller != 0 ? log2_floor(smaller) : lowest(larger);
         classes &= ~(std::uint32_t{1} << s);
-        for (unsigned i = 0; i < kJoinTriesEach && tries < kJoinTries; i++, tries++) {
-            Slab* const slab = next_to_join(s);
+        for (unsigned i = 0; i < kBorrowTriesEach && tries < kBorrowTries; i++, tries++) {
+            Slab* const slab = next_to_lend(s);
             if (slab == nullptr) break;
             BoundedCall::did(Work::slab_visit);
-            if (join_in(*slab, s, c)) return true;
+            if (borrow_from(*slab, s, c)) return true;
         }
     }
     return false;
 }
 
 // The closed slabs of a class in turn, the fullest of their lists first.
-Slab* Heap::next_to_join(std::size_t s) {
+Slab* Heap::next_to_lend(std::size_t s) {
     const SlabNumber(&first)[kLists] = own_[s].first;
-    SlabNumber& next = joining_[s];
+    SlabNumber& next = lending_[s];
     const auto is_closed = [&](const Slab& slab) {
         return heap_of(slab.home.load(std::memory_order_relaxed)) == number_ && slab.size_class.get() == s &&
                slab.listed > 1;
@@ -45,8 +50,8 @@ Slab* Heap::next_to_join(std::size_t s) {
 }
 
 // Fills the stack of class c from a listed slab of class s. False where that has no such slots.
-bool Heap::join_in(Slab& slab, std::size_t s, std::size_t c) {
-    const unsigned length = slots_to_join(s, c);
+bool Heap::borrow_from(Slab& slab, std::size_t s, std::size_t c) {
+    const unsigned length = slots_to_borrow(s, c);
     Slab& first = region.first_of_block(slab);
     if (slab.room.get() < length || !first.become_current(region.generation())) return false;
     step(Step::open_claimed);
@@ -64,8 +69,8 @@ bool Heap::join_in(Slab& slab, std::size_t s, std::size_t c) {
     }
     own_[c].put_above(region.slots_of(slab), class_size(s), slab, heads, count);
     if (count != 0) {
-        slab.join(heads, all, c);
         bring_in(own_, slab, s);
+        slab.join(heads, all, c);
     }
     step(Step::take_free);
     first.park(region.generation());
@@ -76,7 +81,7 @@ bool Heap::join_in(Slab& slab, std::size_t s, std::size_t c) {
     }
     if (count == 0) return false;
     own_[c].take_in(count);
-    stats.add_in(c, Figure::joined, count);
+    stats.add_in(c, s < c ? Figure::joined : Figure::lent, count);
     note_recycled(c, count);
     clock(count * class_size(c), 0);
     return true;

@@ -1,4 +1,4 @@
-// Larger slots made of adjacent free ones.
+// Slots of other classes: larger ones made of adjacent free ones, and larger ones lent.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,21 +38,21 @@ std::vector<void*> leave_threes_free(std::size_t count, std::size_t bytes) {
     return kept;
 }
 
-bool is_joined(const void* slot, std::size_t of_bytes) {
+bool is_borrowed(const void* slot, std::size_t of_bytes) {
     return region.locate(slot).size_class == class_of(of_bytes);
 }
 
-// Allocates as long as slots of that size are joined.
-std::vector<void*> get_joined(std::size_t bytes, std::size_t of_bytes) {
-    std::vector<void*> joined;
+// Allocates as long as slots of that size serve.
+std::vector<void*> get_borrowed(std::size_t bytes, std::size_t of_bytes) {
+    std::vector<void*> borrowed;
     for (;;) {
         void* const slot = get(bytes);
-        REQUIRE((slot != nullptr && joined.size() < 100'000));
-        if (!is_joined(slot, of_bytes)) {
+        REQUIRE((slot != nullptr && borrowed.size() < 100'000));
+        if (!is_borrowed(slot, of_bytes)) {
             put(slot);
-            return joined;
+            return borrowed;
         }
-        joined.push_back(slot);
+        borrowed.push_back(slot);
         std::memset(slot, 0xa5, bytes);
     }
 }
@@ -66,14 +66,14 @@ bool all_hold(const std::vector<void*>& slots, std::size_t bytes, int content) {
 
 }  // namespace
 
-TEST_CASE("which slots can be joined follows from the sizes", "[join]") {
+TEST_CASE("which slots serve another class follows from the sizes", "[borrow]") {
     for (unsigned c = 0; c < kClasses; c++) {
         for (unsigned s = 0; s < kClasses; s++) {
-            const std::size_t joined = slots_to_join(s, c) * class_size(s);
-            REQUIRE((joinable_classes.of[c] >> s & 1) == (joined != 0));
-            if (joined == 0) continue;
-            REQUIRE(joined >= class_size(c));
-            REQUIRE(joined * 8 <= class_size(c) * 9);
+            const std::size_t bytes = slots_to_borrow(s, c) * class_size(s);
+            REQUIRE((lenders_to.of[c] >> s & 1) == (bytes != 0));
+            if (bytes == 0) continue;
+            REQUIRE(bytes >= class_size(c));
+            REQUIRE((s < c ? bytes * 8 <= class_size(c) * 9 : bytes <= class_size(c) * 2));
             const std::size_t alignment = class_size(c) & (0 - class_size(c));
             for (unsigned slot = 0; slot < class_slots(s); slot++) {
                 const bool aligned = slot * class_size(s) % alignment == 0;
@@ -81,13 +81,15 @@ TEST_CASE("which slots can be joined follows from the sizes", "[join]") {
             }
         }
     }
-    CHECK(slots_to_join(class_of(128), class_of(256)) == 2);
-    CHECK(slots_to_join(class_of(112), class_of(320)) == 3);
-    CHECK(slots_to_join(class_of(64), class_of(768)) == 0);
-    CHECK(slots_to_join(class_of(256), class_of(256)) == 0);
+    CHECK(slots_to_borrow(class_of(128), class_of(256)) == 2);
+    CHECK(slots_to_borrow(class_of(112), class_of(320)) == 3);
+    CHECK(slots_to_borrow(class_of(64), class_of(768)) == 0);
+    CHECK(slots_to_borrow(class_of(256), class_of(256)) == 0);
+    CHECK(slots_to_borrow(class_of(256), class_of(128)) == 1);
+    CHECK(slots_to_borrow(class_of(288), class_of(128)) == 0);
 }
 
-TEST_CASE("tails belong to the slot before them, and come free with it", "[join]") {
+TEST_CASE("tails belong to the slot before them, and come free with it", "[borrow]") {
     static Slab slab{};
     slab.size_class.set(class_of(64));
     slab.set_free(~Word{0}, 64);
@@ -111,12 +113,12 @@ TEST_CASE("tails belong to the slot before them, and come free with it", "[join]
     CHECK(slab.tails.get() == 0);
 }
 
-TEST_CASE("what one size does not need any more serves a larger one", "[join]") {
+TEST_CASE("what one size does not need any more serves a larger one", "[borrow]") {
     start_core();
     auto small = leave_threes_free(4096, 112);
     const auto before = figure(Figure::joined);
     const std::size_t resident = resident_by_figure();
-    auto large = get_joined(320, 112);
+    auto large = get_borrowed(320, 112);
     CHECK(large.size() >= 400);
     CHECK(figure(Figure::joined) - before >= large.size());
     // What is new is what the last one, which was not joined, brought.
@@ -140,27 +142,67 @@ TEST_CASE("what one size does not need any more serves a larger one", "[join]") 
     CHECK(resident_by_kernel() == 0);
 }
 
-TEST_CASE("slots are joined only where more is free than the budget, and in no domain", "[join]") {
+TEST_CASE("slots are joined only where more is free than the budget, and in no domain", "[borrow]") {
     start_core();
     auto small = leave_threes_free(4096, 112);
     DomainHandle domain{};
     REQUIRE(domains.create(own_heap(), domain) == Refusal::none);
     REQUIRE(domains.enter(own_heap(), domain) == Refusal::none);
-    CHECK(get_joined(320, 112).empty());
+    CHECK(get_borrowed(320, 112).empty());
     REQUIRE(domains.exit(own_heap(), domain) == Refusal::none);
     REQUIRE(domains.destroy(own_heap(), domain) == Refusal::none);
     options.budget = {100};
     pass_once();
-    CHECK(get_joined(320, 112).empty());
+    CHECK(get_borrowed(320, 112).empty());
     put_all(small);
     CHECK(live_slots() == 0);
 }
 
-TEST_CASE("misuse of joined slots is noticed as that of others", "[join]") {
+TEST_CASE("what one size does not need any more serves a smaller one", "[borrow]") {
+    start_core();
+    options.on_misuse = OnMisuse::ignore;
+    auto large = leave_threes_free(4096, 208);
+    const auto before = figure(Figure::lent);
+    const std::size_t resident = resident_by_figure();
+    auto small = get_borrowed(192, 208);
+    // A request of 192 bytes may be one that asks for an alignment of 64.
+    for (const void* slot : small) {
+        REQUIRE(usable_bytes(slot) == 208);
+        REQUIRE(reinterpret_cast<std::uintptr_t>(slot) % 64 == 0);
+    }
+    CHECK(small.size() >= 300);
+    // Where that is not asked for, all serve.
+    auto others = get_borrowed(144, 208);
+    CHECK(small.size() + others.size() >= 1400);
+    CHECK(figure(Figure::lent) - before >= small.size() + others.size());
+    CHECK(resident_by_figure() <=
+          resident + region.block_bytes(class_of(192)) + region.block_bytes(class_of(144)));
+    CHECK(all_hold(large, 208, 0x5a));
+    CHECK(all_hold(small, 192, 0xa5));
+    CHECK(own_heap().is_valid());
+    check_slabs();
+    const auto double_frees = figure(Figure::double_frees);
+    put(small.back());
+    put(small.back());
+    CHECK(figure(Figure::double_frees) == double_frees + 1);
+    small.pop_back();
+    elsewhere([&] { put_all(small); });
+    put_all(others);
+    put_all(large);
+    collect(100000);
+    CHECK(own_heap().is_valid());
+    check_slabs();
+    CHECK(live_slots() == 0);
+    own_heap().abandon();
+    trim();
+    CHECK(resident_by_kernel() == 0);
+}
+
+TEST_CASE("misuse of joined slots is noticed as that of others", "[borrow]") {
     start_core();
     options.on_misuse = OnMisuse::ignore;
     auto small = leave_threes_free(1024, 112);
-    auto large = get_joined(320, 112);
+    auto large = get_borrowed(320, 112);
     REQUIRE(large.size() >= 3);
     const auto double_frees = figure(Figure::double_frees);
     const auto invalid_frees = figure(Figure::invalid_frees);
@@ -191,7 +233,7 @@ TEST_CASE("misuse of joined slots is noticed as that of others", "[join]") {
     CHECK(live_slots() == 0);
 }
 
-TEST_CASE("pages of joined slots go back although their owner does not come by", "[join]") {
+TEST_CASE("pages of joined slots go back although their owner does not come by", "[borrow]") {
     start_core();
     own_heap().abandon();
     trim();
@@ -199,7 +241,7 @@ TEST_CASE("pages of joined slots go back although their owner does not come by",
     std::vector<void*> slots;
     elsewhere([&] {
         slots = leave_threes_free(4096, 112);
-        const auto large = get_joined(320, 112);
+        const auto large = get_borrowed(320, 112);
         REQUIRE(large.size() >= 400);
         slots.insert(slots.end(), large.begin(), large.end());
     });
@@ -210,14 +252,14 @@ TEST_CASE("pages of joined slots go back although their owner does not come by",
     CHECK(live_slots() == 0);
 }
 
-TEST_CASE("an ending thread takes joined slots apart that it has not handed out", "[join]") {
+TEST_CASE("an ending thread takes joined slots apart that it has not handed out", "[borrow]") {
     start_core();
     std::vector<void*> small;
     void* large = nullptr;
     elsewhere([&] {
         small = leave_threes_free(1024, 112);
         large = get(320);
-        REQUIRE(is_joined(large, 112));
+        REQUIRE(is_borrowed(large, 112));
         REQUIRE(own_heap().bin(class_of(320)).held() != 0);
         std::memset(large, 0xa5, 320);
     });
@@ -231,10 +273,10 @@ TEST_CASE("an ending thread takes joined slots apart that it has not handed out"
     CHECK(live_slots() == 0);
 }
 
-TEST_CASE("figures count joined slots as one object and as many bytes as they have", "[join]") {
+TEST_CASE("figures count joined slots as one object and as many bytes as they have", "[borrow]") {
     start_core();
     auto small = leave_threes_free(1024, 112);
-    auto large = get_joined(320, 112);
+    auto large = get_borrowed(320, 112);
     REQUIRE(!large.empty());
     const auto in_epoch = [](const void* slot) {
         return epoch_of(slab_of(slot).home.load()) == epochs.current();
@@ -250,7 +292,7 @@ TEST_CASE("figures count joined slots as one object and as many bytes as they ha
     put_all(small);
 }
 
-TEST_CASE("an ended domain's epoch gets no objects of the process by joining", "[join]") {
+TEST_CASE("an ended domain's epoch gets no objects of the process by joining", "[borrow]") {
     start_core();
     DomainHandle domain{};
     REQUIRE(domains.create(own_heap(), domain) == Refusal::none);
@@ -269,7 +311,7 @@ TEST_CASE("an ended domain's epoch gets no objects of the process by joining", "
     own_heap().renew();
     exceed_budget(112);
     const auto before = epochs.use(epoch).live_objects;
-    auto large = get_joined(320, 112);
+    auto large = get_borrowed(320, 112);
     REQUIRE(large.size() >= 400);
     CHECK(epochs.use(epoch).live_objects < before);
     put_all(slots);
@@ -277,10 +319,10 @@ TEST_CASE("an ended domain's epoch gets no objects of the process by joining", "
     put_all(large);
 }
 
-TEST_CASE("what a thread without a heap frees of joined slots is clocked as all else", "[join]") {
+TEST_CASE("what a thread without a heap frees of joined slots is clocked as all else", "[borrow]") {
     start_core();
     auto small = leave_threes_free(16384, 112);
-    auto large = get_joined(320, 112);
+    auto large = get_borrowed(320, 112);
     REQUIRE(large.size() >= 1600);
     options.epoch_bytes = 64 << 10;
     const auto before = epochs.current();
@@ -296,7 +338,7 @@ TEST_CASE("what a thread without a heap frees of joined slots is clocked as all 
     CHECK(live_slots() == 0);
 }
 
-TEST_CASE("a joined object pins each page that a slot of it lies on", "[join]") {
+TEST_CASE("a joined object pins each page that a slot of it lies on", "[borrow]") {
     start_core();
     if (region.page_bytes() != 4096) return;
     REQUIRE(samples.start(4096));
@@ -315,7 +357,7 @@ TEST_CASE("a joined object pins each page that a slot of it lies on", "[join]") 
         }
     }
     exceed_budget(128);
-    auto large = get_joined(384, 128);
+    auto large = get_borrowed(384, 128);
     REQUIRE(large.size() >= 40);
     put_all(kept);
     const std::uintptr_t frames[] = {0xbad000};
@@ -340,7 +382,7 @@ TEST_CASE("a forked child takes over the joined slots of a thread that it does n
         small = leave_threes_free(1024, 112);
         for (int i = 0; i < 3; i++) large.push_back(get(320));
         for (void* slot : large) std::memset(slot, 0xa5, 320);
-        holds_joined = is_joined(large[0], 112) && own_heap().bin(class_of(320)).held() != 0;
+        holds_joined = is_borrowed(large[0], 112) && own_heap().bin(class_of(320)).held() != 0;
         ready = true;
         while (!done) std::this_thread::yield();
         put_all(large);
