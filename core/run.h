@@ -7,7 +7,9 @@
 
 namespace tslab {
 
-inline constexpr std::size_t kLongRunBytes = std::size_t{64} << 10;  // a run that long is not lengthened
+// A run of so many bytes or pages is not lengthened: the call that gives it back takes its time by the page.
+inline constexpr std::size_t kLongRunBytes = std::size_t{64} << 10;
+inline constexpr unsigned kLongRunPages = 12;
 inline constexpr unsigned kMostClaims = 16;  // blocks of a run, with those it only crosses
 static_assert(kMostClaims < kAcquireTries, "while one walks, others find released blocks");
 
@@ -19,8 +21,8 @@ class Run {
     std::size_t bytes() const { return pages_ * region.page_bytes(); }
     // Whether the run may go on in the block, which begins where all is claimed so far.
     bool reaches(const Slab& first) const {
-        return !is_empty() && claimed_end_ == region.slots_of(first) && bytes() < kLongRunBytes &&
-               count_ < kMostClaims && first.size_class.get() == claims_[0].first->size_class.get();
+        return !is_empty() && claimed_end_ == region.slots_of(first) && !is_long() && count_ < kMostClaims &&
+               first.size_class.get() == claims_[0].first->size_class.get();
     }
 
     // The run is empty, or reaches the block, which the caller has claimed. Takes in the wanted pages up to
@@ -76,6 +78,8 @@ class Run {
     }
 
   private:
+    bool is_long() const { return bytes() >= kLongRunBytes || pages_ >= kLongRunPages; }
+
     struct Claim {
         Slab* first;
         State before;

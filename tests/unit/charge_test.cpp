@@ -142,7 +142,7 @@ TEST_CASE("time pays before a pass ends, and what is left of the pass is a sweep
     REQUIRE(kept >= spike_bytes);
     end_pass();
     let_pass(kYoungMs);
-    for (std::size_t clocked = 0; clocked < kept / kSweepFactor / 2; clocked += kTickBytes)
+    for (std::size_t clocked = 0; clocked < kept / kSweepFactor / 3 * 2; clocked += kTickBytes)
         reclaim.tick(kTickBytes, 0);
     CHECK(resident_by_kernel() < kept / 5 * 4);
     own_heap().abandon();
