@@ -91,13 +91,24 @@ bool parse(const char* text, Percentage& value, Bounds) {
 void rule(Line& line, Percentage, Bounds) { line.text("a percentage from 0 to 100"); }
 void show(Line& line, Percentage value) { line.number(value.value).text("%"); }
 
+// As long as it can become: each %p is a process's number.
+bool is_path(const char* text) {
+    std::size_t length = strlen(text);
+    for (const char* at = text; (at = strstr(at, "%p")) != nullptr; at += 2) length += kPidBytes - 2;
+    return *text != 0 && length <= kLongestPath;
+}
+void rule_for_path(Line& line) {
+    line.text("1 to ").number(kLongestPath).text(" bytes, ").number(kPidBytes).text(" for each %p");
+}
+
 bool parse(const char* text, Path& value, Bounds) {
-    if (*text == 0 || strlen(text) > kLongestPath) return false;
+    if (!is_path(text)) return false;
     memcpy(value.text, text, strlen(text) + 1);
     return true;
 }
 void rule(Line& line, const Path&, Bounds) {
-    line.text("a path of 1 to ").number(kLongestPath).text(" bytes");
+    line.text("a path of ");
+    rule_for_path(line);
 }
 void show(Line& line, const Path& value) { line.text(value.is_set() ? value.text : "none"); }
 
@@ -110,16 +121,15 @@ bool parse(const char* text, ReportTo& value, Bounds) {
         if (strlen(kFormats[i]) != length || strncmp(text, kFormats[i], length) != 0) continue;
         const auto format = static_cast<ReportFormat>(i);
         const char* const path = colon != nullptr ? colon + 1 : nullptr;
-        if (path != nullptr && (format <= ReportFormat::summary || *path == 0 || strlen(path) > kLongestPath))
-            return false;
+        if (path != nullptr && (format <= ReportFormat::summary || !is_path(path))) return false;
         value = {format, path};
         return true;
     }
     return false;
 }
 void rule(Line& line, const ReportTo&, Bounds) {
-    line.text("0, 1, or text, json or prometheus, with or without :FILE of 1 to ").number(kLongestPath);
-    line.text(" bytes");
+    line.text("0, 1, or text, json or prometheus, with or without :FILE of ");
+    rule_for_path(line);
 }
 void show(Line& line, const ReportTo& value) {
     line.text(kFormats[static_cast<unsigned>(value.format)]);

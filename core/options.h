@@ -12,6 +12,7 @@ inline constexpr std::size_t kGiB = std::size_t{1} << 30;
 inline constexpr std::size_t kTiB = std::size_t{1} << 40;
 
 inline constexpr std::size_t kLongestPath = 200;
+inline constexpr std::size_t kPidBytes = 10;  // what %p comes to at most
 // A copy: programs overwrite their environment, to be listed under another title.
 struct Path {
     char text[kLongestPath + 1];

@@ -6,7 +6,8 @@
 
 namespace tslab {
 
-// The path with %p as this process's number; cut where it does not fit.
+// The path with %p as this process's number. There is room for the longest that an option may name, for an
+// ending, and for that of the file it is until it is complete.
 inline constexpr std::size_t kPathRoom = 256;
 void expand_path(const char* path, char (&expanded)[kPathRoom]);
 

@@ -119,7 +119,7 @@ TEST_CASE("a bad value costs one line and the default stands", "[options]") {
          "0\n"},
         {"TSLAB_STATS=yes",
          "temporal-slab: TSLAB_STATS=\"yes\" is not 0, 1, or text, json or prometheus, with or without "
-         ":FILE of 1 to 200 bytes; using 0\n"},
+         ":FILE of 1 to 200 bytes, 10 for each %p; using 0\n"},
         {"TSLAB_ON_MISUSE=crash",
          "temporal-slab: TSLAB_ON_MISUSE=\"crash\" is not report, ignore or abort; using report\n"},
         {"TSLAB_ONLY=", "temporal-slab: TSLAB_ONLY=\"\" is not a list of program names; using none\n"},
@@ -128,6 +128,12 @@ TEST_CASE("a bad value costs one line and the default stands", "[options]") {
     const std::string longest = "TSLAB_STATS=json:" + std::string(200, 'x');
     CHECK(read({longest}).lines.empty());
     CHECK(read({longest + "x"}).lines.find("with or without :FILE of 1 to 200 bytes") != std::string::npos);
+    const auto with_numbers = [](unsigned rest) {
+        return read({"TSLAB_PROFILE_FILE=%p%p%p" + std::string(rest, 'x')});
+    };
+    CHECK(with_numbers(170).lines.empty());
+    CHECK(with_numbers(171).lines.find("is not a path of 1 to 200 bytes, 10 for each %p; using") !=
+          std::string::npos);
 }
 
 TEST_CASE("an unknown name costs one line that lists what there is", "[options]") {
