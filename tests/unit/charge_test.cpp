@@ -53,6 +53,19 @@ std::vector<void*> make_spike() {
     return slots;
 }
 
+// Nothing was in vain so far, and nothing is resident, before and after.
+struct Fresh {
+    Fresh() {
+        start_core();
+        forget_what_was_in_vain();
+        trim();
+    }
+    ~Fresh() {
+        own_heap().abandon();
+        trim();
+    }
+};
+
 void end_pass() {
     auto& clocked = reclaim.*member(PassBytes{});
     for (std::size_t before = 0; clocked >= before;) {
@@ -63,10 +76,8 @@ void end_pass() {
 
 }  // namespace
 
-TEST_CASE("pages are not given back while time has not paid for those that were taken again", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "pages are not given back while time has not paid for those that were taken again",
+                 "[charge]") {
     const std::size_t count = 100'000;
     const auto retaken_by = [](unsigned waves) { return make_waves(waves, count, [] {}); };
     CHECK(retaken_by(24) > 2 * kMostPaid);
@@ -77,27 +88,18 @@ TEST_CASE("pages are not given back while time has not paid for those that were 
         CHECK(resident_by_kernel() > count * 256 * 9 / 10);
     }
     CHECK(retaken_by(16) > kMostPaid);
-    own_heap().abandon();
-    trim();
 }
 
-TEST_CASE("nothing is charged for what the program gives back itself", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "nothing is charged for what the program gives back itself", "[charge]") {
     const ClockStands stands;
     CHECK(make_waves(80, 20'000, [] { trim(); }) > 2 * kMostPaid);
     auto slots = make_spike();
     put_all(slots);
     CHECK(resident_by_kernel() < spike_bytes / 2);
-    own_heap().abandon();
-    trim();
 }
 
-TEST_CASE("a spike is given back by its own frees, however many there were before", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "a spike is given back by its own frees, however many there were before",
+                 "[charge]") {
     const ClockStands stands;
     for (unsigned i = 0; i < 4; i++) {
         auto slots = make_spike();
@@ -105,14 +107,10 @@ TEST_CASE("a spike is given back by its own frees, however many there were befor
         CHECK(resident_by_kernel() < spike_bytes / 2);
         let_pass(2000);
     }
-    own_heap().abandon();
-    trim();
 }
 
-TEST_CASE("time pays for what was retaken while it passed, and no more than a while is owed", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "time pays for what was retaken while it passed, and no more than a while is owed",
+                 "[charge]") {
     const auto balance_after = [](std::int64_t retaken, std::uint64_t ms) {
         reclaim.*member(YoungBytes{}) = static_cast<std::uint64_t>(retaken);
         stats.add_in(kClass, Figure::pages_retaken,
@@ -132,10 +130,7 @@ TEST_CASE("time pays for what was retaken while it passed, and no more than a wh
     CHECK(balance_after(100 * kMostPaid, kYoungMs) > 0);
 }
 
-TEST_CASE("time pays before a pass ends, and what is left of the pass is a sweep", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "time pays before a pass ends, and what is left of the pass is a sweep", "[charge]") {
     const ClockStands stands;
     make_waves(24, 200'000, [] {});
     const std::size_t kept = resident_by_kernel();
@@ -145,14 +140,9 @@ TEST_CASE("time pays before a pass ends, and what is left of the pass is a sweep
     for (std::size_t clocked = 0; clocked < kept / kSweepFactor / 3 * 2; clocked += kTickBytes)
         reclaim.tick(kTickBytes, 0);
     CHECK(resident_by_kernel() < kept / 5 * 4);
-    own_heap().abandon();
-    trim();
 }
 
-TEST_CASE("what some take again at once does not keep what others left", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "what some take again at once does not keep what others left", "[charge]") {
     const ClockStands stands;
     constexpr std::size_t count = 40'000;
     // Each size in turn has all that is in use, and takes again what it left in the turn before.
@@ -162,27 +152,17 @@ TEST_CASE("what some take again at once does not keep what others left", "[charg
                 1, count, [] {}, bytes);
     }
     CHECK(resident_by_kernel() < 5 * count * 768);
-    own_heap().abandon();
-    trim();
 }
 
-TEST_CASE("where the clock stands, memory is kept for some passes only", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "where the clock stands, memory is kept for some passes only", "[charge]") {
     const ClockStands stands;
     make_waves(24, 200'000, [] {});
     REQUIRE(resident_by_kernel() >= spike_bytes);
     for (unsigned pass = 0; pass < 2 * kLatelyPasses; pass++) end_pass();
     CHECK(resident_by_kernel() < spike_bytes / 10);
-    own_heap().abandon();
-    trim();
 }
 
-TEST_CASE("where a pass takes long it is a sweep, whatever was in vain", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "where a pass takes long it is a sweep, whatever was in vain", "[charge]") {
     const ClockStands stands;
     const auto sweeps_of = [](std::uint64_t pass_ms) {
         reclaim.*member(Patience{}) = kMostPatience;
@@ -220,10 +200,7 @@ TEST_CASE("while much is free, what is recycled ticks like what slabs know of", 
     put_all(held);
 }
 
-TEST_CASE("while much is free, a tick that comes later makes all its visits", "[charge]") {
-    start_core();
-    forget_what_was_in_vain();
-    trim();
+TEST_CASE_METHOD(Fresh, "while much is free, a tick that comes later makes all its visits", "[charge]") {
     const ClockStands stands;
     options.reclaim = Reclaiming::off;
     for (void* slot : make_spike()) free_quietly(slot);
@@ -244,5 +221,4 @@ TEST_CASE("while much is free, a tick that comes later makes all its visits", "[
     };
     CHECK(tick(0) > spike_bytes / 10 * 8);
     CHECK(tick(1) < spike_bytes / 10);
-    trim();
 }
