@@ -53,10 +53,11 @@ constexpr Word class_mask(std::size_t c) { return low_bits(class_slots(c)); }
 constexpr unsigned sparse_at(std::size_t c) { return class_slots(c) / 4; }
 
 // So many free slots of class s serve as one of class c; 0 where they do not. Adjacent smaller ones are
-// joined, where they are few and lose little. A larger one is lent where it is no more than twice as large.
+// joined, where they are few and lose little. A larger one is lent where a third of it is lost at most: it
+// may be a long-lived object that has it.
 inline constexpr unsigned kMostJoined = 8;
 constexpr unsigned slots_to_borrow(std::size_t s, std::size_t c) {
-    if (s >= c) return s > c && class_size(s) <= 2 * class_size(c) ? 1 : 0;
+    if (s >= c) return s > c && 2 * class_size(s) <= 3 * class_size(c) ? 1 : 0;
     const std::size_t count = (class_size(c) + class_size(s) - 1) / class_size(s);
     const bool loses_little = count * class_size(s) * 8 <= class_size(c) * 9;
     return count <= kMostJoined && loses_little ? static_cast<unsigned>(count) : 0;
