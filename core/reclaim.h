@@ -30,7 +30,7 @@
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run; of the
 //                                   recycled once, not kSweepFactor times; or kVisitedAtLeisure for each tick
 //                                   of the clock
-//   system calls by a tick       <= 1, for less than kLongRunBytes and one block, over kMostClaims blocks
+//   system calls by a tick       <= 1, for less than a long run and one block, over kMostClaims blocks
 //   system calls by all          <= bytes clocked / kBytesPerCall
 //   bytes clocked by a full pass >= kLeastPassBytes
 #pragma once

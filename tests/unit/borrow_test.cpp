@@ -142,6 +142,35 @@ TEST_CASE("what one size does not need any more serves a larger one", "[borrow]"
     CHECK(resident_by_kernel() == 0);
 }
 
+TEST_CASE("smaller slots are borrowed first, the fewest of them, and then the least of the larger",
+          "[borrow]") {
+    start_core();
+    std::vector<void*> kept;
+    for (const std::size_t bytes : {400, 352, 112, 160}) {
+        const auto some = leave_threes_free(1024, bytes);
+        kept.insert(kept.end(), some.begin(), some.end());
+        kept.push_back(get(320));
+        CHECK(is_borrowed(kept.back(), bytes));
+    }
+    put_all(kept);
+    CHECK(live_slots() == 0);
+    own_heap().abandon();
+}
+
+TEST_CASE("what is borrowed is clocked as what slabs of its own class give", "[borrow]") {
+    start_core();
+    auto kept = leave_threes_free(16384, 112);
+    options.epoch_bytes = 64 << 10;
+    const auto before = epochs.current();
+    auto large = get_borrowed(320, 112);
+    REQUIRE(large.size() >= 1600);
+    CHECK((epochs.current() - before) * options.epoch_bytes > large.size() * 320 / 2);
+    options.epoch_bytes = kTiB;
+    put_all(large);
+    put_all(kept);
+    CHECK(live_slots() == 0);
+}
+
 TEST_CASE("slots are joined only where more is free than the budget, and in no domain", "[borrow]") {
     start_core();
     auto small = leave_threes_free(4096, 112);

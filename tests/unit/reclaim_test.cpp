@@ -136,9 +136,11 @@ TEST_CASE("a tick does no more than its bounds", "[reclaim]") {
     const auto calls_before = figure(Figure::purge_calls);
     for (int i = 0; i < 3000; i++) {
         const auto calls = figure(Figure::purge_calls);
+        const auto pages = figure(Figure::pages_purged);
         REQUIRE(reclaim.tick(kTickBytes, 0));
         clocked += kTickBytes;
         REQUIRE(figure(Figure::purge_calls) - calls <= 1);
+        REQUIRE(figure(Figure::pages_purged) - pages < kLongRunPages + region.pages_per_block(kClass));
     }
     CHECK(figure(Figure::purge_calls) - calls_before <= (clocked + 100000 * 256 * 2) / kBytesPerCall);
 }
