@@ -82,6 +82,12 @@ TSLAB_HOT std::size_t usable_bytes(const void* pointer) {
     const std::size_t c = place.size_class;
     return class_size(place.slab->tails.get() == 0 ? c : place.slab->live.class_at(place.slot, c));
 }
+// Of a live slot, and bytes that are served: whether it may have been lent for so many.
+inline bool may_be_lent_for(const void* pointer, std::size_t bytes) {
+    const Place place = region.locate(pointer);
+    const bool is_retired = (place.slab->home.load(std::memory_order_relaxed) & kRetired) != 0;
+    return is_retired && slots_to_borrow(place.size_class, class_of(bytes)) == 1;
+}
 // still_owns(pointer), of which usable_bytes gave 0: no realloc may have it.
 TSLAB_COLD void report_resize(const void* pointer);
 

@@ -4,6 +4,8 @@
 // live, the others are its tails. Of one of a larger class, a free slot is lent as it is. Either way the slab
 // is retired, so what is freed there goes back to it, never to a stack, and is of its own class again: what
 // was joined comes apart.
+#include <string.h>
+
 #include "heap.h"
 #include "reclaim.h"
 
@@ -35,8 +37,7 @@ Slab* Heap::next_to_lend(std::size_t s) {
     const SlabNumber(&first)[kLists] = own_[s].first;
     SlabNumber& next = lending_[s];
     const auto is_closed = [&](const Slab& slab) {
-        return heap_of(slab.home.load(std::memory_order_relaxed)) == number_ && slab.size_class.get() == s &&
-               slab.listed > 1;
+        return heap_of(slab.home.load(std::memory_order_relaxed)) == number_ && slab.listed > 1;
     };
     if (next == 0 || !is_closed(region.slab(next))) {  // it has changed since
         next = 0;
@@ -58,6 +59,7 @@ bool Heap::borrow_from(Slab& slab, std::size_t s, std::size_t c) {
     const Word ready = ready_slots(slab, s);
     Word starts = ready & slots_aligned_for(s, c);
     for (unsigned i = 1; i < length; i++) starts &= ready >> i;
+    std::byte* const slots = region.slots_of(slab);
     Word heads = 0;
     Word all = 0;
     unsigned count = 0;
@@ -66,8 +68,10 @@ bool Heap::borrow_from(Slab& slab, std::size_t s, std::size_t c) {
         heads |= bit(at);
         all |= low_bits(length) << at;
         starts &= ~low_bits(at + length);
+        // calloc clears as much as the class has, and the program sees all of the slot.
+        if (s > c) memset(slots + at * class_size(s) + class_size(c), 0, class_size(s) - class_size(c));
     }
-    own_[c].put_above(region.slots_of(slab), class_size(s), slab, heads, count);
+    own_[c].put_above(slots, class_size(s), slab, heads, count);
     if (count != 0) {
         bring_in(own_, slab, s);
         slab.join(heads, all, c);
@@ -80,6 +84,7 @@ bool Heap::borrow_from(Slab& slab, std::size_t s, std::size_t c) {
         settle(slab, s);
     }
     if (count == 0) return false;
+    own_[c].hold_at_most(stack_slots(c));
     own_[c].take_in(count);
     stats.add_in(c, s < c ? Figure::joined : Figure::lent, count);
     note_recycled(c, count);

@@ -101,6 +101,7 @@ TSLAB_HOT bool stays(size_t old_bytes, size_t bytes) {
         free_any(pointer);
         return nullptr;
     }
+    if (serves(bytes) && may_be_lent_for(pointer, bytes)) return pointer;
     void* const moved = allocate_any(bytes, onward);
     if (moved == nullptr) return bytes <= old_bytes ? pointer : nullptr;
     memcpy(moved, pointer, old_bytes < bytes ? old_bytes : bytes);
