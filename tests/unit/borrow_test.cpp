@@ -146,7 +146,7 @@ TEST_CASE("smaller slots are borrowed first, the fewest of them, and then the le
           "[borrow]") {
     start_core();
     std::vector<void*> kept;
-    for (const std::size_t bytes : {400, 352, 112, 160}) {
+    for (const std::size_t bytes : {400u, 352u, 112u, 160u}) {
         const auto some = leave_threes_free(1024, bytes);
         kept.insert(kept.end(), some.begin(), some.end());
         kept.push_back(get(320));
