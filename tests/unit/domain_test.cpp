@@ -215,6 +215,39 @@ TEST_CASE("many short domains, some of whose objects stay, use no more memory th
     CHECK(live_slots() == 0);
 }
 
+TEST_CASE("what a domain had free when it was destroyed, others of its thread may have", "[domain]") {
+    start_core();
+    options.budget = {0};
+    const DomainHandle domain = create();
+    REQUIRE(enter(domain) == Refusal::none);
+    auto slots = get_many(4096, 240);
+    REQUIRE(leave(domain) == Refusal::none);
+    const std::set<Slab*> of_domain = [&] {
+        std::set<Slab*> slabs;
+        for (void* slot : slots) slabs.insert(&slab_of(slot));
+        return slabs;
+    }();
+    std::vector<void*> kept;
+    for (std::size_t i = 0; i < slots.size(); i++) {
+        if (i % 2 == 0) {
+            put(slots[i]);
+        } else {
+            kept.push_back(slots[i]);
+        }
+    }
+    REQUIRE(destroy(domain) == Refusal::none);
+    pass_once();
+    REQUIRE(reclaim.is_over_budget(class_of(240)));
+    auto later = get_many(1024, 240);
+    const auto is_there = [&](void* slot) { return of_domain.count(&slab_of(slot)) != 0; };
+    CHECK(std::count_if(later.begin(), later.end(), is_there) > 900);
+    CHECK(own_heap().is_valid());
+    put_all(later);
+    put_all(kept);
+    CHECK(own_heap().is_valid());
+    CHECK(live_slots() == 0);
+}
+
 TEST_CASE("a domain's number is not used for two epochs that slabs could not tell apart", "[domain]") {
     start_core();
     const DomainHandle first = create();
