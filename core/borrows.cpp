@@ -2,8 +2,9 @@
 //
 // Of a closed slab of a smaller class, adjacent free slots are joined to one: the first is held and then
 // live, the others are its tails. Of one of a larger class, a free slot is lent as it is. Either way the slab
-// is retired, so what is freed there goes back to it, never to a stack, and is of its own class again: what
-// was joined comes apart.
+// is retired, so what is freed there goes back to it and is of its own class again: what was joined comes
+// apart. Once its own class takes from it, it is retired only where it still has joined slots; what was lent
+// is then freed to that class's stack.
 #include <string.h>
 
 #include "heap.h"

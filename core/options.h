@@ -8,7 +8,6 @@
 namespace tslab {
 
 inline constexpr std::size_t kMiB = std::size_t{1} << 20;
-inline constexpr std::size_t kGiB = std::size_t{1} << 30;
 inline constexpr std::size_t kTiB = std::size_t{1} << 40;
 
 inline constexpr std::size_t kLongestPath = 200;
