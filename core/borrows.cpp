@@ -20,9 +20,8 @@ bool Heap::refill_by_borrowing(std::size_t c) {
     std::uint32_t larger = lenders & ~smaller;
     unsigned tries = 0;
     while ((smaller | larger) != 0 && tries < kBorrowTries) {
-        std::uint32_t& classes = smaller != 0 ? smaller : larger;
         const unsigned s = smaller != 0 ? log2_floor(smaller) : lowest(larger);
-        classes &= ~(std::uint32_t{1} << s);
+        (s < c ? smaller : larger) &= ~(std::uint32_t{1} << s);
         for (unsigned i = 0; i < kBorrowTriesEach && tries < kBorrowTries; i++, tries++) {
             Slab* const slab = next_to_lend(s);
             if (slab == nullptr) break;

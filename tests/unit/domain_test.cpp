@@ -222,13 +222,10 @@ TEST_CASE("what a domain had free when it was destroyed, others of its thread ma
     REQUIRE(enter(domain) == Refusal::none);
     auto slots = get_many(4096, 240);
     REQUIRE(leave(domain) == Refusal::none);
-    const std::set<Slab*> of_domain = [&] {
-        std::set<Slab*> slabs;
-        for (void* slot : slots) slabs.insert(&slab_of(slot));
-        return slabs;
-    }();
+    std::set<Slab*> of_domain;
     std::vector<void*> kept;
     for (std::size_t i = 0; i < slots.size(); i++) {
+        of_domain.insert(&slab_of(slots[i]));
         if (i % 2 == 0) {
             put(slots[i]);
         } else {
