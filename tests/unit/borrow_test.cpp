@@ -1,70 +1,10 @@
 // Slots of other classes: larger ones made of adjacent free ones, and larger ones lent.
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <algorithm>
-
+#include "borrowing.h"
 #include "core/domain.h"
 #include "core/pinners.h"
-#include "residency.h"
 
 using namespace tslab;
 using namespace tslab::test;
-
-namespace {
-
-void exceed_budget(std::size_t bytes) {
-    options.budget = {0};
-    pass_once();
-    REQUIRE(reclaim.is_over_budget(class_of(bytes)));
-}
-
-// Slots of this size, of closed slabs: of each eight adjacent ones five stay, and the first three of them are
-// free. There is more free memory than the budget.
-std::vector<void*> leave_threes_free(std::size_t count, std::size_t bytes) {
-    options.epoch_bytes = kTiB;
-    std::vector<void*> kept;
-    auto slots = get_many(count, bytes);
-    epochs.advance();
-    own_heap().renew();
-    for (void* slot : slots) {
-        if (region.locate(slot).slot % 8 < 3) {
-            put(slot);
-        } else {
-            kept.push_back(slot);
-        }
-    }
-    exceed_budget(bytes);
-    return kept;
-}
-
-bool is_borrowed(const void* slot, std::size_t of_bytes) {
-    return region.locate(slot).size_class == class_of(of_bytes);
-}
-
-// Allocates as long as slots of that size serve.
-std::vector<void*> get_borrowed(std::size_t bytes, std::size_t of_bytes) {
-    std::vector<void*> borrowed;
-    for (;;) {
-        void* const slot = get(bytes);
-        REQUIRE((slot != nullptr && borrowed.size() < 100'000));
-        if (!is_borrowed(slot, of_bytes)) {
-            put(slot);
-            return borrowed;
-        }
-        borrowed.push_back(slot);
-        std::memset(slot, 0xa5, bytes);
-    }
-}
-
-bool all_hold(const std::vector<void*>& slots, std::size_t bytes, int content) {
-    return std::all_of(slots.begin(), slots.end(), [&](const void* slot) {
-        const auto* const at = static_cast<const unsigned char*>(slot);
-        return std::all_of(at, at + bytes, [&](unsigned char byte) { return byte == content; });
-    });
-}
-
-}  // namespace
 
 TEST_CASE("which slots serve another class follows from the sizes", "[borrow]") {
     for (unsigned c = 0; c < kClasses; c++) {
@@ -83,6 +23,7 @@ TEST_CASE("which slots serve another class follows from the sizes", "[borrow]") 
     }
     CHECK(slots_to_borrow(class_of(128), class_of(256)) == 2);
     CHECK(slots_to_borrow(class_of(112), class_of(320)) == 3);
+    CHECK(slots_to_borrow(class_of(96), class_of(768)) == 8);
     CHECK(slots_to_borrow(class_of(64), class_of(768)) == 0);
     CHECK(slots_to_borrow(class_of(256), class_of(256)) == 0);
     CHECK(slots_to_borrow(class_of(192), class_of(128)) == 1);
@@ -140,35 +81,6 @@ TEST_CASE("what one size does not need any more serves a larger one", "[borrow]"
     own_heap().abandon();
     trim();
     CHECK(resident_by_kernel() == 0);
-}
-
-TEST_CASE("smaller slots are borrowed first, the fewest of them, and then the least of the larger",
-          "[borrow]") {
-    start_core();
-    std::vector<void*> kept;
-    for (const std::size_t bytes : {400u, 352u, 112u, 160u}) {
-        const auto some = leave_threes_free(1024, bytes);
-        kept.insert(kept.end(), some.begin(), some.end());
-        kept.push_back(get(320));
-        CHECK(is_borrowed(kept.back(), bytes));
-    }
-    put_all(kept);
-    CHECK(live_slots() == 0);
-    own_heap().abandon();
-}
-
-TEST_CASE("what is borrowed is clocked as what slabs of its own class give", "[borrow]") {
-    start_core();
-    auto kept = leave_threes_free(16384, 112);
-    options.epoch_bytes = 64 << 10;
-    const auto before = epochs.current();
-    auto large = get_borrowed(320, 112);
-    REQUIRE(large.size() >= 1600);
-    CHECK((epochs.current() - before) * options.epoch_bytes > large.size() * 320 / 2);
-    options.epoch_bytes = kTiB;
-    put_all(large);
-    put_all(kept);
-    CHECK(live_slots() == 0);
 }
 
 TEST_CASE("slots are joined only where more is free than the budget, and in no domain", "[borrow]") {
@@ -346,25 +258,6 @@ TEST_CASE("an ended domain's epoch gets no objects of the process by joining", "
     put_all(slots);
     CHECK(epochs.use(epoch).live_objects == 0);
     put_all(large);
-}
-
-TEST_CASE("what a thread without a heap frees of joined slots is clocked as all else", "[borrow]") {
-    start_core();
-    auto small = leave_threes_free(16384, 112);
-    auto large = get_borrowed(320, 112);
-    REQUIRE(large.size() >= 1600);
-    options.epoch_bytes = 64 << 10;
-    const auto before = epochs.current();
-    elsewhere([&] {
-        for (void* slot : large) put(slot);
-        REQUIRE(this_thread.heap == nullptr);
-    });
-    const std::size_t freed = large.size() * 336;
-    CHECK((epochs.current() - before) * options.epoch_bytes > freed / 4);
-    options.epoch_bytes = kTiB;
-    put_all(small);
-    collect(100000);
-    CHECK(live_slots() == 0);
 }
 
 TEST_CASE("a joined object pins each page that a slot of it lies on", "[borrow]") {

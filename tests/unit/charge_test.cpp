@@ -18,6 +18,12 @@ struct Balance {
 };
 template struct Open<Balance, &Reclaim::balance_bytes_>;
 
+struct PassesToSweep {
+    using Type = unsigned Reclaim::*;
+    friend Type member(PassesToSweep);
+};
+template struct Open<PassesToSweep, &Reclaim::passes_to_sweep_>;
+
 struct PassBytes {
     using Type = std::size_t Reclaim::*;
     friend Type member(PassBytes);
@@ -86,6 +92,9 @@ TEST_CASE_METHOD(Fresh, "pages are not given back while time has not paid for th
         retaken_by(16);
         CHECK(retaken_by(4) == 0);
         CHECK(resident_by_kernel() > count * 256 * 9 / 10);
+        options.reclaim = Reclaiming::eager;  // it owes nothing
+        CHECK(retaken_by(4) > count * 256);
+        options.reclaim = Reclaiming::normal;
     }
     CHECK(retaken_by(16) > kMostPaid);
 }
@@ -111,8 +120,9 @@ TEST_CASE_METHOD(Fresh, "a spike is given back by its own frees, however many th
 
 TEST_CASE_METHOD(Fresh, "time pays for what was retaken while it passed, and no more than a while is owed",
                  "[charge]") {
-    const auto balance_after = [](std::int64_t retaken, std::uint64_t ms) {
-        reclaim.*member(YoungBytes{}) = static_cast<std::uint64_t>(retaken);
+    const auto balance_after = [](std::int64_t retaken, std::uint64_t ms, std::int64_t given_back = -1) {
+        if (given_back < 0) given_back = retaken;
+        reclaim.*member(YoungBytes{}) += static_cast<std::uint64_t>(given_back);
         stats.add_in(kClass, Figure::pages_retaken,
                      static_cast<std::uint64_t>(retaken) / region.page_bytes());
         let_pass(ms);
@@ -124,6 +134,7 @@ TEST_CASE_METHOD(Fresh, "time pays for what was retaken while it passed, and no 
     CHECK(balance_after(0, 999) == kMostPaid);
     CHECK(balance_after(kMostPaid, 0) == 0);
     CHECK(balance_after(kMostPaid / 2, 0) == -kMostPaid / 2);
+    CHECK(balance_after(kMostPaid / 4, 0, 0) == -kMostPaid / 2);  // what went was charged before
     CHECK(balance_after(100 * kMostPaid, 0) == -kMostPaid);
     CHECK(balance_after(0, 999) < 0);
     CHECK(balance_after(0, 999) >= 0);
@@ -136,10 +147,26 @@ TEST_CASE_METHOD(Fresh, "time pays before a pass ends, and what is left of the p
     const std::size_t kept = resident_by_kernel();
     REQUIRE(kept >= spike_bytes);
     end_pass();
+    const auto sweeps = reclaim.sweeps();
     let_pass(kYoungMs);
     for (std::size_t clocked = 0; clocked < kept / kSweepFactor / 3 * 2; clocked += kTickBytes)
         reclaim.tick(kTickBytes, 0);
     CHECK(resident_by_kernel() < kept / 5 * 4);
+    end_pass();
+    CHECK(reclaim.sweeps() == sweeps);  // what it had passed before was not swept
+}
+
+TEST_CASE_METHOD(Fresh, "a pass that is no sweep for another reason does not become one when time pays",
+                 "[charge]") {
+    const ClockStands stands;
+    unsigned& to_sweep = reclaim.*member(PassesToSweep{});
+    for (const unsigned passes : {5u, 1u}) {
+        to_sweep = passes;
+        reclaim.*member(Balance{}) = -kMostPaid / 2;
+        let_pass(kYoungMs - 1);
+        reclaim.tick(1, 0);
+        CHECK(to_sweep == (passes == 1 ? 0 : passes));
+    }
 }
 
 TEST_CASE_METHOD(Fresh, "what some take again at once does not keep what others left", "[charge]") {

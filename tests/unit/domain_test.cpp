@@ -43,6 +43,21 @@ void expect_apart(const std::vector<void*>& some, const std::vector<void*>& othe
 
 }  // namespace
 
+// First, before other tests use numbers up, and in a child, so that it uses up none of theirs.
+TEST_CASE("a domain's number counts its epochs over all the domains that have it", "[domain]") {
+    start_core();
+    in_child([] {
+        const auto number_of = [](DomainHandle handle) { return handle & kMostDomains; };
+        const DomainHandle first = create();
+        const std::uint64_t epoch = domains.epoch(first);
+        if (destroy(first) != Refusal::none) return 1;
+        (epochs.*member(OfDomains{})).drawn = nth_of(epoch) + kEpochsPerNumber - 1;
+        const DomainHandle again = create();
+        if (number_of(again) != number_of(first) || destroy(again) != Refusal::none) return 2;
+        return number_of(create()) != number_of(first) ? 0 : 3;
+    });
+}
+
 TEST_CASE("objects of a domain share no slab with any others, entered again or nested", "[domain]") {
     start_core();
     const DomainHandle a = create();

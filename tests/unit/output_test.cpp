@@ -81,6 +81,38 @@ TEST_CASE("what a fork finds half written is the parent's to go on with", "[outp
     std::filesystem::remove_all(folder);
 }
 
+TEST_CASE("quoted text is one string of JSON", "[output]") {
+    FILE* const file = tmpfile();
+    REQUIRE(file != nullptr);
+    const std::string path = "/proc/self/fd/" + std::to_string(fileno(file));
+    static Output output;
+    const char text[] = "a\"b\\c\nd\x80";
+    REQUIRE(output.begin_append(path.c_str()));
+    output.quoted(text, sizeof text).quoted(text, 1);
+    CHECK(output.finish());
+    std::stringstream found;
+    found << std::ifstream(path).rdbuf();
+    CHECK(found.str() == R"("a\"b\\c?d?""a")");
+    fclose(file);
+}
+
+TEST_CASE("files are closed when all is written", "[output]") {
+    const int next = dup(0);
+    close(next);
+    char folder[] = "/tmp/tslab-output-XXXXXX";
+    REQUIRE(mkdtemp(folder) != nullptr);
+    const std::string path = folder + std::string("/file");
+    static Output output;
+    for (const bool anew : {true, false}) {
+        REQUIRE((anew ? output.begin_file(path.c_str()) : output.begin_append(path.c_str())));
+        CHECK(output.text("a").finish());
+        const int now = dup(0);
+        CHECK(now == next);
+        close(now);
+    }
+    std::filesystem::remove_all(folder);
+}
+
 TEST_CASE("a write leaves blocked what was blocked, and pending what was pending", "[output]") {
     const BrokenPipe broken;
     const sigset_t pipe_only = only(SIGPIPE);
