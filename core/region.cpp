@@ -63,7 +63,7 @@ bool Prefix::grow(std::size_t bytes) {
     if (bytes > limit_) return false;
     std::size_t seen = committed_.load(std::memory_order_acquire);  // as in covers
     if (bytes <= seen) return true;
-    std::size_t step = seen < least_step_ ? least_step_ : seen;
+    std::size_t step = seen / 4 < least_step_ ? least_step_ : seen / 4;
     if (step > kLargestStep) step = kLargestStep;
     std::size_t wanted = round_up(bytes > seen + step ? bytes : seen + step, kAlignment);
     if (wanted > limit_) wanted = limit_;

@@ -65,8 +65,9 @@ class NumberStack {
     std::atomic<std::uint64_t> head_{};  // any: tag, number
 };
 
-// The usable front of a reservation. It only grows, in steps that double, so the mappings stay constant in
-// number.
+// The usable front of a reservation. It only grows, by a quarter at a time, so the mappings stay constant in
+// number, and little is usable that is not used: it counts under a limit on data, and is memory where a
+// program locks all it has.
 class Prefix {
   public:
     void start(std::byte* at, std::size_t limit_bytes, std::size_t least_step_bytes) {
