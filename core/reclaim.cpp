@@ -223,8 +223,14 @@ bool Reclaim::gives_back(Run& run) {
         return false;
     call_bytes_ -= kBytesPerCall;
     since_call_ = 0;
-    young_bytes_ += run.bytes();
-    if (!run.give_back()) off_.store(true, std::memory_order_relaxed);
+    const std::size_t bytes = run.bytes();
+    if (run.give_back()) {
+        young_bytes_ += bytes;
+        refused_ = 0;
+    } else {
+        off_bytes_ = kBytesPerCall << refused_;
+        if (refused_ < kMostRefused) refused_++;
+    }
     return true;
 }
 
@@ -264,7 +270,9 @@ bool Reclaim::tick(std::size_t bytes, SlabNumber freed_into, std::size_t recycle
     sweep_bytes_ += bytes + recycled_bytes;
     pass_bytes_ += bytes + recycled_bytes / kSweepFactor;
     visit_bytes_ += static_cast<std::int64_t>(bytes * kSweepFactor + recycled_bytes);
-    const bool purges = options.reclaim != Reclaiming::off && !off_.load(std::memory_order_relaxed);
+    off_bytes_ -= off_bytes_ < bytes + recycled_bytes ? off_bytes_ : bytes + recycled_bytes;
+    if (off_bytes_ != 0) left_some_ = true;
+    const bool purges = options.reclaim != Reclaiming::off && off_bytes_ == 0;
     const std::size_t resident = resident_now();
     look_at_clock();
     const bool at_once = options.reclaim == Reclaiming::eager || much_is_free(resident);
@@ -350,12 +358,16 @@ template <typename Wanted>
 std::size_t Reclaim::purge(Wanted wanted) {
     Run run;
     std::size_t given_bytes = 0;
+    unsigned refused = 0;
     const auto end_run = [&] {
         if (run.is_empty()) return;
         const std::size_t bytes = run.bytes();
-        if (off_.load(std::memory_order_relaxed)) return run.let_go();
-        if (!run.give_back()) return off_.store(true, std::memory_order_relaxed);
-        given_bytes += bytes;
+        if (run.give_back()) {
+            given_bytes += bytes;
+            refused = 0;
+        } else {
+            refused++;
+        }
     };
     for (unsigned c = 0; c < kClasses; c++) {
         for (std::uint32_t index = 0; index < region.opened(c); index += region.slabs_per_block(c)) {
@@ -363,7 +375,7 @@ std::size_t Reclaim::purge(Wanted wanted) {
             if (!wanted(first)) continue;
             if (!run.reaches(first)) end_run();
             unsigned page = 0;
-            while (!off_.load(std::memory_order_relaxed) && !walk_block(first, page, true, run)) end_run();
+            while (refused < kMostRefused && !walk_block(first, page, true, run)) end_run();
         }
     }
     end_run();

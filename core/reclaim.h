@@ -26,6 +26,9 @@
 // free what is recycled ticks like the rest, and a tick that the clock tells from the one before makes all
 // its visits.
 //
+// What the kernel refuses to take is kept, and nothing is given back until kBytesPerCall more are clocked, or
+// twice as many where it refuses the next call too: all memory may be locked, or one object of it.
+//
 //   slabs visited by a tick      <= kVisitsPerTick and two blocks
 //   resident bytes visited       <= kSweepFactor * bytes clocked + those of one tick and of one run; of the
 //                                   recycled once, not kSweepFactor times; or kVisitedAtLeisure for each tick
@@ -70,6 +73,8 @@ inline constexpr std::int64_t kVisitedAtLeisure = std::int64_t{4} << 20;
 inline constexpr std::size_t kLargeGain = std::size_t{16} << 20;
 inline constexpr std::size_t kSmallGain = std::size_t{1} << 20;
 inline constexpr unsigned kPatienceForGain = 2;
+// So many calls that are refused one after the other make the longest pause, and end a purge of everything.
+inline constexpr unsigned kMostRefused = 8;
 // Little is free where it is less than this share of all.
 inline constexpr unsigned kLittleShare = 16;
 inline constexpr unsigned kLittleFactor = 2;
@@ -150,7 +155,6 @@ class Reclaim {
     bool begin_walk();
     void end_walk();
 
-    std::atomic<bool> off_{};                   // any: the kernel refused once
     std::atomic<std::uint64_t> sweeps_{};       // who walks: those completed
     std::atomic<std::uint32_t> over_budget_{};  // who walks: a bit for each class, which refills read
     std::atomic<Gain> gain_{};                  // who walks
@@ -179,6 +183,8 @@ class Reclaim {
     std::size_t sweep_bytes_{};        // clocked since the last sweep ended
     std::uint64_t seen_ms_{};          // the clock, when time paid last
     std::uint64_t seen_retaken_{};     // pages, then
+    unsigned refused_{};               // calls, since the kernel granted one, up to kMostRefused
+    std::size_t off_bytes_{};          // to be clocked before anything is given back again
     std::uint64_t young_bytes_{};      // that ticks gave back lately, and that did not come back
     std::int64_t balance_bytes_{};     // what time paid, less what was charged
     std::size_t lately_used_{};        // the most that passes found in use, of older ones less and less

@@ -34,7 +34,7 @@ namespace tslab {
     row(counter, by_class, pages_purged, "pages given back to the kernel") \
     row(counter, by_class, pages_retaken, "pages taken again in a block of which pages had been given back") \
     row(counter, in_all, purge_calls, "system calls that gave pages back") \
-    row(counter, in_all, purge_failures, "such calls the kernel refused; the first ends purging") \
+    row(counter, in_all, purge_failures, "such calls the kernel refused; none follows for a while") \
     row(counter, in_all, commit_failures, "refusals to make reserved memory usable") \
     row(counter, in_all, samples_taken, "requests sampled with their call stacks") \
     row(counter, in_all, samples_dropped, "requests not sampled for want of room or of a stack") \

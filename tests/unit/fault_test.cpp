@@ -2,7 +2,8 @@
 
 #include <memory>
 
-#include "support.h"
+#include "residency.h"
+#include "sweeps.h"
 
 using namespace tslab;
 using namespace tslab::test;
@@ -86,18 +87,55 @@ TEST_CASE("a thread that gets no heap is not served", "[fault]") {
     });
 }
 
-// Last: what the kernel refused once is not asked for again.
-TEST_CASE("a refused madvise ends purging, and is counted", "[fault]") {
+TEST_CASE("a refused madvise is counted, and what it was for is kept", "[fault]") {
     start_core();
+    own_heap().abandon();
+    trim();
+    const std::size_t before = resident_by_figure();
+    options.reclaim = Reclaiming::off;  // but when asked to
     auto slots = get_many(50000, 200);
     put_all(slots);
-    give_back_fault = {0, 1};
-    CHECK(trim() == 0);
+    own_heap().abandon();
+    const std::size_t emptied = resident_by_figure() - before;
+    REQUIRE(emptied >= 50000 * 208);
+    const auto refused = figure(Figure::purge_failures);
+    give_back_fault = {3, 1};
+    const std::size_t given_back = trim();
     CHECK(give_back_fault.fail == 0);
-    CHECK(figure(Figure::purge_failures) == 1);
+    CHECK(figure(Figure::purge_failures) == refused + 1);
+    CHECK(given_back < emptied);
+    CHECK(given_back >= emptied - kLongRunBytes);
+    CHECK(trim() == emptied - given_back);
+    options.reclaim = Reclaiming::normal;
+}
+
+TEST_CASE("while the kernel refuses, few calls are made, and all is given back when it does not any more",
+          "[fault]") {
+    start_core();
+    forget_what_was_in_vain();
+    trim();
+    const std::size_t before = resident_by_figure();
+    auto slots = get_many(50000, 200);
+    give_back_fault = {0, 1'000'000};
+    put_all(slots);
+    own_heap().abandon();
+    auto refused = figure(Figure::purge_failures);
     CHECK(trim() == 0);
-    CHECK(own_heap().is_valid());
-    auto again = get_many(50000, 200);
-    put_all(again);
+    CHECK(figure(Figure::purge_failures) == refused + kMostRefused);
+    options.reclaim = Reclaiming::eager;
+    const std::size_t resident = resident_by_figure();
+    REQUIRE(resident >= 50000 * 208);
+    constexpr unsigned ticks = 20'000;
+    refused = figure(Figure::purge_failures);
+    for (unsigned i = 0; i < ticks; i++) reclaim.tick(kLeastPassBytes, 0);
+    refused = figure(Figure::purge_failures) - refused;
+    const std::size_t longest_pause = kBytesPerCall << kMostRefused;
+    CHECK(refused >= ticks * kLeastPassBytes / longest_pause / 2);
+    CHECK(refused <= ticks * kLeastPassBytes / longest_pause + kMostRefused + 1);
+    CHECK(resident_by_figure() == resident);
+    give_back_fault = {};
+    for (unsigned i = 0; i < ticks; i++) reclaim.tick(kLeastPassBytes, 0);
+    CHECK(resident_by_figure() == before);
+    options.reclaim = Reclaiming::normal;
     CHECK(own_heap().is_valid());
 }
