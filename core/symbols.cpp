@@ -1,7 +1,7 @@
 #include "symbols.h"
 
-#include <dlfcn.h>
 #include <elf.h>
+#include <link.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -16,23 +16,58 @@ bool fits(std::size_t bytes, std::size_t offset, std::size_t count, std::size_t 
     return offset <= bytes && count <= (bytes - offset) / size;
 }
 
-// The program's own file may have been started by a relative path.
-bool is_program(std::uintptr_t base) { return getauxval(AT_PHDR) - base < 65536; }
-
 const char* without_folders(const char* path) {
     const char* const slash = strrchr(path, '/');
     return slash != nullptr ? slash + 1 : path;
 }
 
-// Addresses in the file are less than those in memory by this.
-std::uintptr_t bias_of(const std::byte* content, std::size_t bytes, std::uintptr_t base) {
-    const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(content);
-    if (!fits(bytes, header->e_phoff, header->e_phnum, sizeof(Elf64_Phdr))) return base;
-    const auto* const segments = reinterpret_cast<const Elf64_Phdr*>(content + header->e_phoff);
-    for (unsigned i = 0; i < header->e_phnum; i++) {
-        if (segments[i].p_type == PT_LOAD) return base - round_down(segments[i].p_vaddr, os::page_bytes());
+// What the loader knows of the file that an address is of. Not by dladdr(3), which waits until libraries that
+// are being loaded have run their constructors, and one of those may wait for this thread.
+struct Loaded {
+    std::uintptr_t address;
+    const char* path = nullptr;  // empty for the program, which may have been started by a relative one
+    std::uintptr_t bias = 0;     // addresses in the file are less than those in memory by this
+    std::uintptr_t base = 0;     // where the file begins in memory
+};
+
+int look_in(dl_phdr_info* info, std::size_t, void* to) {
+    auto& found = *static_cast<Loaded*>(to);
+    bool has_base = false;
+    bool is_there = false;
+    std::uintptr_t base = 0;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+        if (segment.p_type != PT_LOAD) continue;
+        if (!has_base) base = info->dlpi_addr + round_down(segment.p_vaddr, os::page_bytes());
+        has_base = true;
+        is_there = is_there || found.address - info->dlpi_addr - segment.p_vaddr < segment.p_memsz;
     }
-    return base;
+    if (!is_there) return 0;
+    found = {found.address, info->dlpi_name, info->dlpi_addr, base};
+    return 1;
+}
+
+// The name of the function in a table of that kind, null where there is none.
+const char* find_in_table(const std::byte* content, std::size_t bytes, unsigned kind, std::uintptr_t wanted) {
+    const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(content);
+    const auto* const sections = reinterpret_cast<const Elf64_Shdr*>(content + header->e_shoff);
+    for (unsigned i = 0; i < header->e_shnum; i++) {
+        if (sections[i].sh_type != kind || sections[i].sh_link >= header->e_shnum) continue;
+        const Elf64_Shdr& names = sections[sections[i].sh_link];
+        const std::size_t count = sections[i].sh_size / sizeof(Elf64_Sym);
+        if (!fits(bytes, sections[i].sh_offset, count, sizeof(Elf64_Sym)) ||
+            !fits(bytes, names.sh_offset, names.sh_size, 1) || names.sh_size == 0)
+            return nullptr;
+        const auto* const symbols = reinterpret_cast<const Elf64_Sym*>(content + sections[i].sh_offset);
+        const auto* const text = reinterpret_cast<const char*>(content + names.sh_offset);
+        if (text[names.sh_size - 1] != 0) return nullptr;
+        for (std::size_t k = 0; k < count; k++) {
+            if (ELF64_ST_TYPE(symbols[k].st_info) == STT_FUNC && symbols[k].st_shndx != SHN_UNDEF &&
+                wanted - symbols[k].st_value < symbols[k].st_size && symbols[k].st_name < names.sh_size)
+                return text + symbols[k].st_name;
+        }
+    }
+    return nullptr;
 }
 
 }  // namespace
@@ -42,58 +77,40 @@ void Symbols::forget() {
     content_ = nullptr;
 }
 
-const char* Symbols::find_in_file(const char* path, std::uintptr_t base, std::uintptr_t address) {
+// `wanted` is an address in the file.
+const char* Symbols::find_in_file(const char* path, std::uintptr_t base, std::uintptr_t wanted) {
     if (base != base_) {
         forget();
         base_ = base;
-        content_ = os::map_file(is_program(base) ? "/proc/self/exe" : path, bytes_);
+        content_ = os::map_file(path, bytes_);
     }
     if (content_ == nullptr || bytes_ < sizeof(Elf64_Ehdr)) return nullptr;
     const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(content_);
     if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
         !fits(bytes_, header->e_shoff, header->e_shnum, sizeof(Elf64_Shdr)))
         return nullptr;
-    const std::uintptr_t wanted = address - bias_of(content_, bytes_, base);
-    const auto* const sections = reinterpret_cast<const Elf64_Shdr*>(content_ + header->e_shoff);
-    for (unsigned i = 0; i < header->e_shnum; i++) {
-        if (sections[i].sh_type != SHT_SYMTAB || sections[i].sh_link >= header->e_shnum) continue;
-        const Elf64_Shdr& names = sections[sections[i].sh_link];
-        const std::size_t count = sections[i].sh_size / sizeof(Elf64_Sym);
-        if (!fits(bytes_, sections[i].sh_offset, count, sizeof(Elf64_Sym)) ||
-            !fits(bytes_, names.sh_offset, names.sh_size, 1) || names.sh_size == 0)
-            return nullptr;
-        const auto* const symbols = reinterpret_cast<const Elf64_Sym*>(content_ + sections[i].sh_offset);
-        const auto* const text = reinterpret_cast<const char*>(content_ + names.sh_offset);
-        if (text[names.sh_size - 1] != 0) return nullptr;
-        for (std::size_t k = 0; k < count; k++) {
-            if (ELF64_ST_TYPE(symbols[k].st_info) == STT_FUNC &&
-                wanted - symbols[k].st_value < symbols[k].st_size && symbols[k].st_name < names.sh_size)
-                return text + symbols[k].st_name;
-        }
-    }
-    return nullptr;
+    const char* const exported = find_in_table(content_, bytes_, SHT_DYNSYM, wanted);
+    return exported != nullptr ? exported : find_in_table(content_, bytes_, SHT_SYMTAB, wanted);
 }
 
 void Symbols::write(Output& output, std::uintptr_t return_address) {
-    const std::uintptr_t address =
-        return_address - 1;  // in the call, which may be a function's last instruction
-    Dl_info info{};
-    if (dladdr(reinterpret_cast<const void*>(address), &info) == 0 || info.dli_fname == nullptr) {
+    // In the call, which may be a function's last instruction.
+    Loaded loaded{return_address - 1};
+    if (dl_iterate_phdr(look_in, &loaded) == 0) {
         output.hex(return_address);
         return;
     }
-    const auto base = reinterpret_cast<std::uintptr_t>(info.dli_fbase);
-    const char* name = info.dli_sname;
-    if (name == nullptr) name = find_in_file(info.dli_fname, base, address);
+    const bool is_program = loaded.path[0] == 0;
+    const char* const name =
+        find_in_file(is_program ? "/proc/self/exe" : loaded.path, loaded.base, loaded.address - loaded.bias);
     if (name != nullptr) {
         output.text(name);
         return;
     }
     char program[64];
-    // Programs overwrite what the loader knows theirs by.
-    if (is_program(base)) os::program_name(program, sizeof program);
-    output.text(is_program(base) ? program : without_folders(info.dli_fname)).text("+");
-    output.hex(return_address - base);
+    if (is_program) os::program_name(program, sizeof program);
+    output.text(is_program ? program : without_folders(loaded.path)).text("+");
+    output.hex(return_address - loaded.base);
 }
 
 }  // namespace tslab

@@ -1,5 +1,5 @@
-// Names for code addresses, from the symbols that the loader has and those in the files it loaded. Nothing is
-// allocated: files are mapped while names are looked up.
+// Names for code addresses, from the symbols in the files that the loader loaded. Nothing is allocated: files
+// are mapped while names are looked up.
 #pragma once
 
 #include "output.h"
@@ -18,7 +18,7 @@ class Symbols {
     void write(Output& output, std::uintptr_t return_address);
 
   private:
-    const char* find_in_file(const char* path, std::uintptr_t base, std::uintptr_t address);
+    const char* find_in_file(const char* path, std::uintptr_t base, std::uintptr_t wanted);
     void forget();
 
     std::uintptr_t base_ = 0;  // of the file that is mapped now, or was to be
