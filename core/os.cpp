@@ -170,7 +170,10 @@ void sleep_us(unsigned long us) {
 
 bool is_privileged() { return getauxval(AT_SECURE) != 0; }
 
-int create_file(const char* path) { return open_path(path, O_WRONLY | O_CREAT | O_TRUNC); }
+int create_file(const char* path) {
+    remove_file(path);
+    return open_path(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+}
 
 int open_file(const char* path) { return open_path(path, O_RDONLY); }
 

@@ -81,8 +81,8 @@ class SignalsHeld {
     bool held_;
 };
 
-// Files, by the kernel's numbers for them, which are never 0 to 2. open(2): for writing, made or emptied,
-// 0644; for reading. Negative where that fails.
+// Files, by the kernel's numbers for them, which are never 0 to 2. open(2): for writing, 0644, made in place
+// of whatever had the name; for reading. Negative where that fails.
 int create_file(const char* path);
 int open_file(const char* path);
 void close_file(int file);

@@ -117,11 +117,15 @@ Output& Output::padded(std::uint64_t value, unsigned width) {
     return text(digits.first);
 }
 
-Output& Output::quoted(const char* text, std::size_t length) {
+Output& Output::quoted(const char* text, std::size_t length) { return in_quotes(text, length, "\"\\", '\\'); }
+
+Output& Output::cell(const char* text, std::size_t length) { return in_quotes(text, length, "\"", '"'); }
+
+Output& Output::in_quotes(const char* text, std::size_t length, const char* escaped, char escape) {
     put('"');
     for (std::size_t i = 0; i < length && text[i] != 0; i++) {
         const char c = text[i];
-        if (c == '"' || c == '\\') put('\\');
+        if (strchr(escaped, c) != nullptr) put(escape);
         put(c < ' ' || c > '~' ? '?' : c);
     }
     put('"');
@@ -132,24 +136,32 @@ Output& Output::quoted(const char* text, std::size_t length) {
 // handler runs between this question and what depends on it, but where that may wait for readers.
 bool Output::is_ours() const { return os::process_id() == process_; }
 
-bool Output::write() const {
+bool Output::write(std::size_t bytes) const {
     if (!is_ours()) return true;
-    if (to_ == To::error) return os::write_error(buffer_, length_);
-    return os::write_file(file_, buffer_, length_);
+    if (to_ == To::error) return os::write_error(buffer_, bytes);
+    return os::write_file(file_, buffer_, bytes);
 }
 
-void Output::flush() {
+// A pipe takes all of one write or none: where others write there too, or it is full, no line is torn.
+std::size_t Output::whole_lines() const {
+    std::size_t bytes = length_;
+    while (bytes > 0 && buffer_[bytes - 1] != '\n') bytes--;
+    return bytes > 0 ? bytes : length_;
+}
+
+void Output::flush(std::size_t bytes) {
     if (to_ == To::meanwhile) {
         const os::SignalsHeld held;
-        failed_ = failed_ || !write();
+        failed_ = failed_ || !write(bytes);
     } else {
-        failed_ = failed_ || !write();
+        failed_ = failed_ || !write(bytes);
     }
-    length_ = 0;
+    length_ -= bytes;
+    memmove(buffer_, buffer_ + bytes, length_);
 }
 
 bool Output::finish() {
-    flush();
+    flush(length_);
     const os::SignalsHeld held;
     if (to_ != To::error) os::close_file(file_);
     if (to_ != To::meanwhile || !is_ours()) return !failed_;

@@ -26,19 +26,22 @@ class Output {
     Output& padded(const char* text, unsigned width);      // spaces after it
     Output& padded(std::uint64_t value, unsigned width);   // spaces before it
     Output& quoted(const char* text, std::size_t length);  // as JSON and Prometheus both write strings
+    Output& cell(const char* text, std::size_t length);    // as CSV does
 
     // False where something of it is missing.
     bool finish();
 
   private:
     void put(char c) {
-        if (length_ == sizeof buffer_) flush();
+        if (length_ == sizeof buffer_) flush(whole_lines());
         buffer_[length_++] = c;
     }
+    Output& in_quotes(const char* text, std::size_t length, const char* escaped, char escape);
     bool open_end();
     bool is_ours() const;
-    bool write() const;
-    void flush();
+    bool write(std::size_t bytes) const;
+    void flush(std::size_t bytes);
+    std::size_t whole_lines() const;
 
     enum class To : unsigned char {
         error,

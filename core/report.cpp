@@ -183,7 +183,7 @@ void write_csv_row(Output& output, const char* scope, const Row& row, const Repo
         const std::uint64_t* const at = row.find(name);
         if (at == nullptr) return;
         if (strcmp(name, "label") == 0) {
-            if (*at != 0) output.quoted(text_of(at), kLabelBytes);
+            if (*at != 0) output.cell(text_of(at), kLabelBytes);
         } else {
             output.number(*at);
         }

@@ -8,13 +8,13 @@
 namespace tool {
 namespace {
 
-// RFC 4180, of one line: a quoted cell may hold commas, and quotes written twice or behind a backslash.
+// RFC 4180, of one line: a quoted cell may hold commas, and quotes written twice.
 std::vector<std::string> cells_of(const std::string& line) {
     std::vector<std::string> cells(1);
     bool quoted = false;
     for (std::size_t i = 0; i < line.size(); i++) {
         const char c = line[i];
-        const bool escapes = quoted && (c == '"' || c == '\\') && i + 1 < line.size() && line[i + 1] == '"';
+        const bool escapes = quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"';
         if (escapes) {
             cells.back() += line[++i];
         } else if (c == '"') {

@@ -81,19 +81,58 @@ TEST_CASE("what a fork finds half written is the parent's to go on with", "[outp
     std::filesystem::remove_all(folder);
 }
 
-TEST_CASE("quoted text is one string of JSON", "[output]") {
+TEST_CASE("what is in quotes is one string of JSON, or one cell of CSV", "[output]") {
     FILE* const file = tmpfile();
     REQUIRE(file != nullptr);
     const std::string path = "/proc/self/fd/" + std::to_string(fileno(file));
     static Output output;
     const char text[] = "a\"b\\c\nd\x80";
     REQUIRE(output.begin_append(path.c_str()));
-    output.quoted(text, sizeof text).quoted(text, 1);
+    output.quoted(text, sizeof text).text(",").cell(text, sizeof text);
     CHECK(output.finish());
     std::stringstream found;
     found << std::ifstream(path).rdbuf();
-    CHECK(found.str() == R"("a\"b\\c?d?""a")");
+    CHECK(found.str() == R"("a\"b\\c?d?","a""b\c?d?")");
     fclose(file);
+}
+
+TEST_CASE("what has the name that a file has until it is complete is not written to", "[output]") {
+    char folder[] = "/tmp/tslab-output-XXXXXX";
+    REQUIRE(mkdtemp(folder) != nullptr);
+    const std::string path = folder + std::string("/file");
+    const std::string other = folder + std::string("/other");
+    std::ofstream(other) << "kept";
+    std::filesystem::create_symlink("other", path + "." + std::to_string(getpid()) + ".new");
+    static Output output;
+    REQUIRE(output.begin_file(path.c_str()));
+    CHECK(output.text("new").finish());
+    const auto content_of = [](const std::string& name) {
+        std::stringstream found;
+        found << std::ifstream(name).rdbuf();
+        return found.str();
+    };
+    CHECK(content_of(path) == "new");
+    CHECK(content_of(other) == "kept");
+    CHECK_FALSE(std::filesystem::is_symlink(path));
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a pipe that has no room for all gets whole lines", "[output]") {
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    const int room = fcntl(ends[1], F_SETPIPE_SZ, 4096);  // a page, which may be larger
+    REQUIRE(room >= 4096);
+    const std::string line = std::string(2999, 'a') + '\n';
+    static Output output;
+    REQUIRE(output.begin_append(("/proc/self/fd/" + std::to_string(ends[1])).c_str()));
+    for (int written = 0; written < 2 * room; written += 3000) output.text(line.c_str());
+    CHECK_FALSE(output.finish());
+    close(ends[1]);
+    std::string found(static_cast<std::size_t>(room), 0);
+    found.resize(static_cast<std::size_t>(read(ends[0], found.data(), found.size())));
+    CHECK(found.size() >= line.size());
+    CHECK(found.size() % line.size() == 0);
+    close(ends[0]);
 }
 
 TEST_CASE("files are closed when all is written", "[output]") {
