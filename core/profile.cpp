@@ -80,23 +80,27 @@ double weight_of(const Counts& counts) {
                : samples.weight(static_cast<double>(counts.made_bytes) / static_cast<double>(counts.made));
 }
 
-double made_bytes_of(int site) {
-    const Counts counts = counts_of(samples.site(static_cast<unsigned>(site)));
+double made_bytes_of(unsigned site) {
+    const Counts counts = counts_of(samples.site(site));
     return weight_of(counts) * static_cast<double>(counts.made_bytes);
 }
 
-// The site that comes after this one by the bytes it made, or first for -1; -1 where there is none.
-int largest_after(int site) {
-    const double bound = site >= 0 ? made_bytes_of(site) : 0;
+// Which sites a table has; whoever writes.
+constinit std::uint64_t listed[Samples::kSites / 64];
+
+// The site that made the most bytes by now, of those that are not listed: it is from here on. -1 where there
+// is none.
+int list_largest() {
     double most = 0;
     int best = -1;
-    for (int i = 0; i < static_cast<int>(Samples::kSites); i++) {
+    for (unsigned i = 0; i < Samples::kSites; i++) {
+        if ((listed[i / 64] >> i % 64 & 1) != 0) continue;
         const double bytes = made_bytes_of(i);
-        const bool follows = site < 0 || bytes < bound || (bytes == bound && i > site);
-        if (!follows || bytes <= most) continue;
+        if (bytes <= most) continue;
         most = bytes;
-        best = i;
+        best = static_cast<int>(i);
     }
+    if (best >= 0) listed[best / 64] |= bit(static_cast<unsigned>(best % 64));
     return best;
 }
 
@@ -181,9 +185,11 @@ void write_lifetimes() {
         output.text(k + 1 == kLifetimes ? "+" : "");
     }
     output.text("      live\n");
-    int best = largest_after(-1);
-    for (unsigned rows = 0; best >= 0 && rows < kTableRows; rows++, best = largest_after(best)) {
-        const Site& site = samples.site(static_cast<unsigned>(best));
+    memset(listed, 0, sizeof listed);
+    for (unsigned rows = 0; rows < kTableRows; rows++) {
+        const int largest = list_largest();
+        if (largest < 0) break;
+        const Site& site = samples.site(static_cast<unsigned>(largest));
         const Counts counts = counts_of(site);
         const double weight = weight_of(counts);
         for (const auto& lifetime : site.lifetimes) {
@@ -200,13 +206,14 @@ void write_lifetimes() {
 bool Profile::write() {
     if (!samples.is_on() || os::is_privileged()) return false;
     if (writing_.exchange(true, std::memory_order_acquire)) return false;  // pairs with the release below
-    bool ok = write_file(".heap", write_heap);
     Pinners pinners;
-    if (ok && pinners.gather()) {
-        ok = write_file(".pinners", [&pinners] { write_pinners(pinners); });
-        ok = write_file(".folded", [&pinners] { write_folded(pinners); }) && ok;
-        ok = write_file(".lifetimes", write_lifetimes) && ok;
+    bool ok = write_file(".heap", write_heap) && write_file(".lifetimes", write_lifetimes);
+    if (ok && !pinners.gather()) {
+        Line().text("no memory to find out what pins memory: no .pinners and no .folded").send();
+        ok = false;
     }
+    ok = ok && write_file(".pinners", [&pinners] { write_pinners(pinners); });
+    ok = ok && write_file(".folded", [&pinners] { write_folded(pinners); });
     writing_.store(false, std::memory_order_release);
     return ok;
 }

@@ -113,7 +113,7 @@ void Reporter::report() {
 // Names for a profile need the loader, which the signal may have interrupted.
 void Reporter::answer_signal() {
     if (options.profile != 0) profile_due_.store(true, std::memory_order_relaxed);
-    if (options.stats.format > ReportFormat::summary || options.profile == 0) report();
+    if (options.stats.format != ReportFormat::none || options.profile == 0) report();
 }
 
 void Reporter::glance() {

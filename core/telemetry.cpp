@@ -130,7 +130,9 @@ bool Telemetry::open(const char* folder, const char* program) {
     long failure = -1;
     const bool named = make_path(path_, folder, "") && make_path(meanwhile, folder, ".new");
     if (named) {
-        os::make_folder(folder);
+        char expanded[kPathRoom];
+        expand_path(folder, expanded);
+        os::make_folder(expanded);
         os::remove_file(meanwhile);
         failure = os::create_shared_file(meanwhile, file_bytes(), memory);
     }

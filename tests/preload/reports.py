@@ -258,6 +258,10 @@ def case_telemetry(run, folder):
     last = read_json(f"{folder}/last")
     judge_figures(last["totals"], last["classes"], last["epochs"])
     check(last["totals"]["served"] >= telemetry.totals["served"], "the last report goes on from there")
+    reported = run(TSLAB_TELEMETRY=f"{folder}/of-%p")
+    reported.do("c")
+    check(os.path.exists(f"{folder}/of-{reported.pid}/tslab.{reported.pid}"), "a folder for each process")
+    reported.end()
 
 
 def request(path, i):
@@ -338,6 +342,11 @@ def case_profile(run, folder):
     soon(lambda: reported.do("c") and request(path, 2)[2] == 1, "an answer where nothing is sampled")
     check(request(path, 2)[3:] == (0, bytes(256)), "that there is no profile")
     reported.end()
+    reported = run(TSLAB_PROFILE="8K", TSLAB_PROFILE_FILE=base, TSLAB_STATS="1", TSLAB_STATS_SIGNAL="USR1")
+    reported.do("c")
+    os.kill(reported.pid, signal.SIGUSR1)
+    reported.do("c")
+    check("requests served\n" in reported.end(), "figures on a signal too, where they are asked for")
 
 
 def case_fork(run, folder):
