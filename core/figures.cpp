@@ -16,10 +16,8 @@ enum Derived : unsigned {
 constexpr unsigned kProbes = 16;
 constexpr unsigned kOthers = kEpochRows - 1;  // the place of epochs that find none
 
-std::uint64_t slow_path_hits_in(std::size_t c) {
-    return stats.get_in(c, Figure::slow_system_calls) + stats.get_in(c, Figure::slow_new_slabs) +
-           stats.get_in(c, Figure::slow_purged_slabs) + stats.get_in(c, Figure::slow_locks);
-}
+constexpr unsigned place(Figure figure) { return static_cast<unsigned>(figure); }
+constexpr bool is_by_class(unsigned figure) { return columns::kCounted[figure].scope == Scope::by_class; }
 
 }  // namespace
 
@@ -52,8 +50,7 @@ bool Survey::advance(unsigned steps) {
             add_heap(heaps.at(++heap_));
             done += kClasses;
         } else {
-            for (unsigned c = 0; c < kClasses; c++)
-                classes_[c].derived[slow_path_hits] = slow_path_hits_in(c) + classes_[c].slow_locks;
+            add_counted();
             sort_epochs();
             return true;
         }
@@ -65,12 +62,25 @@ void Survey::add_heap(Heap& heap) {
     for (unsigned c = 0; c < kClasses; c++) {
         classes_[c].derived[served] += heap.own_bins()[c].taken() + heap.taken_before[c].get();
         classes_[c].derived[refills] += heap.refills[c].get();
-        classes_[c].remote_frees += heap.remote_frees[c].get();
-        classes_[c].slow_locks += heap.slow_locks[c].get();
+        classes_[c].counted[place(Figure::remote_frees)] += heap.remote_frees[c].get();
+        classes_[c].counted[place(Figure::slow_locks)] += heap.slow_locks[c].get();
     }
     forwarded_[0] += heap.forwarded_below.get();
     forwarded_[1] += heap.forwarded_above.get();
     forwarded_[2] += heap.forwarded_aligned.get();
+}
+
+// Read once, so that all rows agree although other threads go on counting.
+void Survey::add_counted() {
+    for (unsigned c = 0; c < kClasses; c++) {
+        ClassSum& sum = classes_[c];
+        for (unsigned figure = 0; figure < kFigures; figure++) {
+            if (is_by_class(figure)) sum.counted[figure] += stats.get_in(c, static_cast<Figure>(figure));
+        }
+        for (const Figure part : {Figure::slow_system_calls, Figure::slow_new_slabs,
+                                  Figure::slow_purged_slabs, Figure::slow_locks})
+            sum.derived[slow_path_hits] += sum.counted[place(part)];
+    }
 }
 
 void Survey::add_block(std::size_t c, const Slab& first) {
@@ -129,21 +139,13 @@ void Survey::sort_epochs() {
     }
 }
 
-std::uint64_t Survey::counted(std::size_t c, unsigned figure) const {
-    const auto which = static_cast<Figure>(figure);
-    const std::uint64_t in_heaps = which == Figure::remote_frees ? classes_[c].remote_frees
-                                   : which == Figure::slow_locks ? classes_[c].slow_locks
-                                                                 : 0;
-    return stats.get_in(c, which) + in_heaps;
-}
-
 bool Survey::class_row(std::size_t c, std::uint64_t (&row)[kClassWords]) const {
     unsigned at = 0;
     bool any = false;
     row[at++] = class_size(c);
     for (const std::uint64_t value : classes_[c].derived) row[at++] = value;
     for (unsigned figure = 0; figure < kFigures; figure++) {
-        if (columns::kCounted[figure].scope == Scope::by_class) row[at++] = counted(c, figure);
+        if (is_by_class(figure)) row[at++] = classes_[c].counted[figure];
     }
     for (unsigned i = 1; i < kClassWords; i++) any = any || row[i] != 0;
     return any;
@@ -157,11 +159,9 @@ void Survey::total_row(std::uint64_t (&row)[kTotalWords]) const {
     }
     std::uint64_t figures[kFigures];
     for (unsigned figure = 0; figure < kFigures; figure++) {
-        const bool by_class = columns::kCounted[figure].scope == Scope::by_class;
-        figures[figure] = by_class ? 0 : stats.get(static_cast<Figure>(figure));
-        for (unsigned c = 0; by_class && c < kClasses; c++) figures[figure] += counted(c, figure);
+        figures[figure] = is_by_class(figure) ? 0 : stats.get(static_cast<Figure>(figure));
+        for (const ClassSum& sum : classes_) figures[figure] += sum.counted[figure];
     }
-    const auto place = [](Figure figure) { return static_cast<unsigned>(figure); };
     figures[place(Figure::forwarded_below)] += forwarded_[0];
     figures[place(Figure::forwarded_above)] += forwarded_[1];
     figures[place(Figure::forwarded_aligned)] += forwarded_[2];

@@ -170,8 +170,7 @@ class Survey {
   private:
     struct ClassSum {
         std::uint64_t derived[columns::kDerived];
-        std::uint64_t remote_frees;  // these two as far as heaps count them
-        std::uint64_t slow_locks;
+        std::uint64_t counted[kFigures];  // those that are known by class
     };
     struct EpochSum {
         std::uint32_t epoch;
@@ -185,9 +184,9 @@ class Survey {
 
     void add_heap(Heap& heap);
     void add_block(std::size_t c, const Slab& first);
+    void add_counted();
     EpochSum& sum_of(std::uint32_t epoch);
     void sort_epochs();
-    std::uint64_t counted(std::size_t c, unsigned figure) const;
 
     unsigned class_;
     std::uint32_t index_;

@@ -154,3 +154,26 @@ TEST_CASE("more epochs than there are rows for are added up in one", "[figures]"
     CHECK(now.epochs.at(0).at("epoch") == 0);
     put_all(live);
 }
+
+TEST_CASE("rows agree although other threads go on counting", "[figures]") {
+    start_core();
+    const unsigned c = class_of(256);
+    put(get(256));
+    survey.begin();
+    survey.finish();
+    std::uint64_t total[kTotalWords];
+    std::uint64_t of_class[kClassWords];
+    const auto counted = {Figure::lent, Figure::slow_locks, Figure::slabs_refilled};
+    survey.total_row(total);
+    for (const Figure figure : counted) stats.add_in(c, figure, 1);
+    REQUIRE(survey.class_row(c, of_class));
+    Row sum = named(columns::kClasses.of, of_class);
+    for (unsigned other = 0; other < kClasses; other++) {
+        if (other == c || !survey.class_row(other, of_class)) continue;
+        for (const auto& [name, value] : named(columns::kClasses.of, of_class)) sum[name] += value;
+    }
+    Row all = named(columns::kTotals.of, total);
+    for (const char* name : {"lent", "slow_locks", "slow_path_hits", "slabs_refilled"})
+        CHECK(sum[name] == all[name]);
+    for (const Figure figure : counted) stats.subtract_in(c, figure, 1);
+}
