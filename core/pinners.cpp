@@ -1,5 +1,6 @@
 #include "pinners.h"
 
+#include "heap.h"
 #include "os.h"
 
 namespace tslab {
@@ -8,8 +9,13 @@ namespace {
 
 constexpr std::size_t kBytes = Samples::kSites * sizeof(Pinner);
 
-// Of an object its own epoch counts, not its slab's: a later epoch may have filled the slab up.
-bool is_closed(const Sample& sample) { return sample.epoch != epochs.current(); }
+// Of an object its own epoch counts, not its slab's: a later epoch may have filled the slab up. An epoch of a
+// domain is open as long as the domain's bins are of it.
+bool is_closed(const Sample& sample, const Slab& slab) {
+    const Home home = slab.unmarked_home();
+    if (domain_of(home) != 0 && domain_bins(domain_of(home)).home.get() == home) return false;
+    return sample.epoch != epochs.current();
+}
 
 struct Page {
     unsigned objects = 0;
@@ -58,7 +64,7 @@ bool Pinners::gather() {
         if (!samples.get(i, sample) || !region.owns(sample.pointer)) continue;
         const Place place = region.locate(sample.pointer);
         if (!place.exact || !place.slab->is_live(place.slot)) continue;
-        if (!is_closed(sample)) continue;
+        if (!is_closed(sample, *place.slab)) continue;
         add(sample, place);
     }
     return true;

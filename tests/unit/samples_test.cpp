@@ -3,6 +3,7 @@
 #include <cmath>
 #include <random>
 
+#include "core/domain.h"
 #include "core/pinners.h"
 #include "support.h"
 
@@ -224,4 +225,29 @@ TEST_CASE("pinners share out the free part of pages in closed epochs", "[samples
         samples.remove(pin, epochs.current());
         put(pin);
     }
+}
+
+TEST_CASE("objects of an open domain pin nothing, however long it is open", "[samples]") {
+    start_core();
+    start_samples();
+    DomainHandle domain = 0;
+    REQUIRE(domains.create(own_heap(), domain) == Refusal::none);
+    REQUIRE(domains.enter(own_heap(), domain) == Refusal::none);
+    void* const slot = get(256);
+    REQUIRE(domains.exit(own_heap(), domain) == Refusal::none);
+    const std::uintptr_t frames[] = {0xd0d0};
+    REQUIRE(samples.add({slot, 256, epochs.current(), 0}, frames, 1));
+    epochs.advance();
+    const auto samples_used = [] {
+        Pinners pinners;
+        REQUIRE(pinners.gather());
+        return pinners.used();
+    };
+    CHECK(samples_used() == 0);
+    std::size_t given_back = 0;
+    REQUIRE(domains.close(own_heap(), domain, given_back) == Refusal::none);
+    CHECK(samples_used() == 1);
+    REQUIRE(domains.destroy(own_heap(), domain) == Refusal::none);
+    samples.remove(slot, epochs.current());
+    put(slot);
 }
