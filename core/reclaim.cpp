@@ -228,6 +228,7 @@ bool Reclaim::gives_back(Run& run) {
         young_bytes_ += bytes;
         refused_ = 0;
     } else {
+        left_some_ = true;
         off_bytes_ = kBytesPerCall << refused_;
         if (refused_ < kMostRefused) refused_++;
     }

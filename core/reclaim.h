@@ -161,7 +161,7 @@ class Reclaim {
     // What every tick reads and writes begins on a line of its own and stands close together: threads tick in
     // turn.
     alignas(kCacheLine) std::atomic<bool> walking_{};  // any; a try-lock: nobody waits for it
-    bool left_some_{};  // who walks, as all below: this sweep left pages that were not worth a call
+    bool left_some_{};  // who walks, as all below: this sweep left pages, not worth a call or refused
     unsigned class_{};  // where the cursor stands
     std::uint32_t index_{};
     unsigned page_{};                        // of the block at index_
