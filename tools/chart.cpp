@@ -90,9 +90,11 @@ class Axes {
         }
         const double bottom = kHeight - kBottom + 16;
         if (chart_.categories.empty()) {
-            const double step = step_of(most_x_ - least_x_, 8, 10);
-            for (double at = std::ceil(least_x_ / step) * step; at <= most_x_ * 1.0001; at += step)
-                text += label(x(at), bottom, "middle", write("%g", at));
+            constexpr unsigned most = 8;
+            const double step = step_of(most_x_ - least_x_, most, 10);
+            const double first = std::ceil(least_x_ / step) * step;
+            for (unsigned i = 0; i <= most && first + i * step <= most_x_ * 1.0001; i++)
+                text += label(x(first + i * step), bottom, "middle", write("%g", first + i * step));
         } else {
             for (std::size_t i = 0; i < chart_.categories.size(); i++)
                 text += label(x(static_cast<double>(i)), bottom, "middle", chart_.categories[i]);

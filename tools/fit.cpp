@@ -177,12 +177,6 @@ bool Fit::judge() {
     return against_.empty();
 }
 
-// A standard input that both runs can have from its start.
-void rewind_input() {
-    struct stat status;
-    if (fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode)) lseek(STDIN_FILENO, 0, SEEK_SET);
-}
-
 void check_input() {
     struct stat status;
     if (fstat(STDIN_FILENO, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)))
@@ -215,6 +209,7 @@ int fit_command(char** words) {
         std::printf("no fit      %s %s\n", file.c_str(), obstacle);
         return 1;
     }
+    const off_t input = lseek(STDIN_FILENO, 0, SEEK_CUR);
     settings.gather = true;
     const Trial ours = run_trial(file, program, options.environment(), settings);
     if (ours.processes == 0)
@@ -222,7 +217,7 @@ int fit_command(char** words) {
                       " left figures: the library was not active there (see run --verbose)");
     Trial plain;
     if (!once) {
-        rewind_input();
+        if (input >= 0) lseek(STDIN_FILENO, input, SEEK_SET);  // the same for both runs
         settings.gather = false;
         settings.keep_output = false;
         plain = run_trial(file, program, Environment(), settings);

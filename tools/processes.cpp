@@ -99,7 +99,9 @@ std::uint64_t start_time(pid_t pid) {
     if (after_name == std::string::npos) return 0;
     std::istringstream fields(text.substr(after_name + 1));
     std::string skipped;
-    for (int field = 3; field < 22; field++) fields >> skipped;
+    fields >> skipped;
+    if (skipped == "Z" || skipped == "X") return 0;  // it has ended, and nobody has waited for it
+    for (int field = 4; field < 22; field++) fields >> skipped;
     std::uint64_t ticks = 0;
     fields >> ticks;
     return ticks;

@@ -28,7 +28,7 @@ bool has_reservation(pid_t pid);
 
 bool is_alive(pid_t pid);
 
-// Field 22 of /proc/PID/stat; 0 where there is none.
+// Field 22 of /proc/PID/stat; 0 where there is none, or the process has ended.
 std::uint64_t start_time(pid_t pid);
 
 // Resident now, of the process; 0 where it has ended.

@@ -76,10 +76,12 @@ class Fit(unittest.TestCase):
     def test_input_is_the_same_for_both_runs(self):
         path = self.scratch.name + "/input"
         with open(path, "w", encoding="utf-8") as file:
-            file.write("a line\n")
+            file.write("read before\na line\n")
         with open(path, encoding="utf-8") as file:
+            os.lseek(file.fileno(), len("read before\n"), os.SEEK_SET)
             out, _ = run("fit", "--", self.program, "200", "20000", "2", stdin=file)
-        self.assertEqual(out.count("a line\n"), 1)
+            self.assertEqual(os.lseek(file.fileno(), 0, os.SEEK_CUR), os.path.getsize(path))
+        self.assertEqual((out.count("a line\n"), out.count("read before")), (1, 0))
         self.assertIn("it fits\n", out)
         _, err = run("fit", "--", self.program, "200", "1", "1", stdin=subprocess.PIPE, status=2)
         self.assertIn("a pipe as standard input", err)

@@ -88,6 +88,11 @@ class Report(unittest.TestCase):
         self.assertEqual(charts["Share of served requests on the slow path"].find("path/title").text,
                          "slow path: 5.0% at the end")
 
+    def test_moments_that_a_step_does_not_tell_apart(self):
+        text = DRIVER.replace("resident@0,", "resident@1e16,").replace("resident@10,", "resident@10000000000000002,")
+        charts = self.charts(self.report(self.file("driver.csv", text.replace("live@10,", "live@1e16,"))))
+        self.assertTrue(charts)
+
     def test_latencies_from_when_calls_were_timed(self):
         names = ["malloc_timed", *(f"malloc_{what}_ns" for what in ("p50", "p90", "p99", "p99_9", "p99_99", "max"))]
         lines = ["time_ms,pid,scope,key,live_bytes,resident_bytes," + ",".join(names)]

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -87,6 +88,12 @@ class Stat(unittest.TestCase):
             out, err = run("stat", f"{kept}/tslab.{pid}", "--json")
             self.assertEqual(json.loads(out)["totals"]["served"], 1000)
             self.assertIn(f"process {pid} has ended", err)
+
+    def test_what_nobody_has_waited_for_has_ended_too(self):
+        with writer() as (pid, folder):
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            self.assertIn(f"process {pid} has ended", run("stat", f"{folder}/tslab.{pid}", "--watch")[1])
 
     def test_none_is_said(self):
         for target, part in (("999999999", "there is no process 999999999"),
