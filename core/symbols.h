@@ -18,7 +18,8 @@ class Symbols {
     void write(Output& output, std::uintptr_t return_address);
 
   private:
-    const char* find_in_file(const char* path, std::uintptr_t base, std::uintptr_t wanted);
+    struct Loaded;
+    const char* find_in_file(const Loaded& loaded);
     void forget();
 
     std::uintptr_t base_ = 0;  // of the file that is mapped now, or was to be
