@@ -95,15 +95,18 @@ std::string rows_text(const Table& table) {
     return aligned(lines);
 }
 
-std::string escaped_label(const std::string& value) {
+std::string escaped_label(std::string_view value) {
     std::string text;
-    for (const char c : value) {
-        if (c == '\n') {
+    while (!value.empty()) {
+        const std::size_t bytes = utf8_bytes(value);
+        const std::string_view character = value.substr(0, bytes);
+        value.remove_prefix(std::max<std::size_t>(bytes, 1));
+        if (character == "\n") {
             text += "\\n";
             continue;
         }
-        if (c == '"' || c == '\\') text += '\\';
-        text += c;
+        if (character == "\"" || character == "\\") text += '\\';
+        text += bytes == 0 ? "?" : character;
     }
     return text;
 }

@@ -32,12 +32,13 @@ class Stat(unittest.TestCase):
                                                   {"class_bytes": 96, "live_objects": 20}])
             self.assertEqual([epoch["epoch"] for epoch in figures["epochs"]], [1, 2, 3])
 
-    def test_names_in_json_are_utf8(self):
+    def test_names_are_utf8(self):
         for name, shown in ((b"ch\xc3\xbcrn \xe2\x82\xac \xf0\x9f\x90\x98", "ch\u00fcrn \u20ac \U0001f418"),
                             (b"cut \xc3", "cut ?"), (b"\xe0\x80\xafa", "???a"), (b"\xed\xa0\x80\xff", "????"),
                             (b"\xf4\x90\x80\x80", "????"), (b"a\tb", "a\tb")):
             with writer("named", name) as (pid, _):
                 self.assertEqual(json.loads(run("stat", "--json", str(pid))[0])["program"], shown)
+                self.assertIn(f'program="{shown}"', run("stat", "--prometheus", str(pid))[0])
 
     def test_it_asks_for_fresh_figures(self):
         with writer() as (pid, _):
