@@ -141,7 +141,9 @@ class History {
                 };
                 const double elapsed = grown("time_ms") / 1000;
                 const double served = grown("served");
-                if (elapsed > 0) rate.series[0].points.push_back({seconds(moment), served / elapsed});
+                // Less was served where another program was executed in the process.
+                if (elapsed > 0 && served >= 0)
+                    rate.series[0].points.push_back({seconds(moment), served / elapsed});
                 if (served > 0)
                     slow.series[0].points.push_back({seconds(moment), grown("slow_path_hits") / served});
             }
