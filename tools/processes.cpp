@@ -98,13 +98,16 @@ std::uint64_t start_time(pid_t pid) {
     const std::size_t after_name = text.rfind(')');
     if (after_name == std::string::npos) return 0;
     std::istringstream fields(text.substr(after_name + 1));
+    std::string state;
     std::string skipped;
-    fields >> skipped;
-    if (skipped == "Z" || skipped == "X") return 0;  // it has ended, and nobody has waited for it
-    for (int field = 4; field < 22; field++) fields >> skipped;
+    int threads = 0;
     std::uint64_t ticks = 0;
-    fields >> ticks;
-    return ticks;
+    fields >> state;
+    for (int field = 4; field < 20; field++) fields >> skipped;
+    fields >> threads >> skipped >> ticks;
+    // It has ended, and nobody has waited for it; or only its first thread has, which is still counted.
+    const bool is_dead = state == "Z" || state == "X";
+    return is_dead && threads <= 1 ? 0 : ticks;
 }
 
 std::uint64_t resident_bytes(pid_t pid) {
