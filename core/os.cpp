@@ -240,14 +240,16 @@ bool rename_file(const char* from, const char* to) {
 
 void remove_file(const char* path) { call(SYS_unlinkat, AT_FDCWD, address(path), 0); }
 
-const std::byte* map_file(const char* path, std::size_t& bytes) {
-    const int file = open_file(path);
+const std::byte* map_file(const char* path, std::uint64_t inode, std::size_t& bytes) {
+    const int file =
+        open_path(path, O_RDONLY | O_NONBLOCK);  // a pipe of that name has no writers to wait for
     if (file < 0) return nullptr;
-    const long end = call(SYS_lseek, file, 0, SEEK_END);
-    const long at = end > 0 ? call(SYS_mmap, 0, end, PROT_READ, MAP_PRIVATE, file, 0) : -1;
+    struct stat found {};
+    const bool is_it = call(SYS_fstat, file, address(&found)) == 0 && found.st_ino == inode;
+    const long at = is_it ? call(SYS_mmap, 0, found.st_size, PROT_READ, MAP_PRIVATE, file, 0) : -ENOENT;
     close_file(file);
     if (at < 0 && at > -4096) return nullptr;
-    bytes = static_cast<std::size_t>(end);
+    bytes = static_cast<std::size_t>(found.st_size);
     return reinterpret_cast<const std::byte*>(at);
 }
 

@@ -91,8 +91,9 @@ bool write_file(int file, const char* text, std::size_t bytes);
 long read_file(int file, char* text, std::size_t room);
 bool rename_file(const char* from, const char* to);
 void remove_file(const char* path);
-// A file's whole content, for reading; null where it cannot be had or is empty. unmap_file gives it back.
-const std::byte* map_file(const char* path, std::size_t& bytes);
+// The whole content of the file of that name and inode, for reading; null where it cannot be had or is empty.
+// unmap_file gives it back.
+const std::byte* map_file(const char* path, std::uint64_t inode, std::size_t& bytes);
 void unmap_file(const std::byte* content, std::size_t bytes);
 
 // While one lives, the numbers 0 to 2 are taken where the program has closed them: what others open meanwhile

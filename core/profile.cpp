@@ -19,6 +19,7 @@ std::uint64_t whole(double value) { return static_cast<std::uint64_t>(value + 0.
 
 // Large, and so not on anybody's stack; whoever writes.
 constinit Output output{};
+constinit Symbols symbols{};
 
 // TSLAB_PROFILE_FILE and the ending, for this process.
 void make_path(char (&path)[kPathRoom], const char* ending) {
@@ -42,7 +43,7 @@ bool write_file(const char* ending, Write write) {
     return complete;
 }
 
-void write_stack(const Site& site, Symbols& symbols) {
+void write_stack(const Site& site) {
     const unsigned depth = site.depth.load(std::memory_order_acquire);  // pairs with Samples::find_site
     for (unsigned i = 0; i < depth; i++) {
         output.text("      ");
@@ -138,7 +139,6 @@ void write_heap() {
 }
 
 void write_pinners(const Pinners& pinners) {
-    Symbols symbols;
     write_title("pinners");
     output.text("# Estimated from ").number(pinners.used()).text(" live samples in closed epochs.\n");
     output.text("# pinned: the free part of each page in use, shared out evenly among the objects on it\n");
@@ -154,12 +154,11 @@ void write_pinners(const Pinners& pinners) {
             .text(" ");
         output.padded(whole(pinner.objects), 12).text(" ").padded(whole(pinner.bytes), 12).text(" ");
         output.padded(pinner.oldest_epoch, 8).text("\n");
-        write_stack(samples.site(static_cast<unsigned>(at)), symbols);
+        write_stack(samples.site(static_cast<unsigned>(at)));
     }
 }
 
 void write_folded(const Pinners& pinners) {
-    Symbols symbols;
     for (unsigned i = 0; i < Samples::kSites; i++) {
         const std::uint64_t pinned = whole(pinners.of(i).pinned_bytes);
         if (pinned == 0) continue;
@@ -174,7 +173,6 @@ void write_folded(const Pinners& pinners) {
 }
 
 void write_lifetimes() {
-    Symbols symbols;
     write_title("lifetimes");
     output.text(
         "# Objects by the epochs they lived, from their allocation to their free; estimated from samples.\n");
@@ -197,7 +195,7 @@ void write_lifetimes() {
             output.padded(whole(weight * objects), 10);
         }
         output.padded(whole(weight * static_cast<double>(counts.live)), 11).text("\n");
-        write_stack(site, symbols);
+        write_stack(site);
     }
 }
 
@@ -206,6 +204,7 @@ void write_lifetimes() {
 bool Profile::write() {
     if (!samples.is_on() || os::is_privileged()) return false;
     if (writing_.exchange(true, std::memory_order_acquire)) return false;  // pairs with the release below
+    symbols.begin();
     Pinners pinners;
     bool ok = write_file(".heap", write_heap) && write_file(".lifetimes", write_lifetimes);
     if (ok && !pinners.gather()) {
@@ -214,6 +213,7 @@ bool Profile::write() {
     }
     ok = ok && write_file(".pinners", [&pinners] { write_pinners(pinners); });
     ok = ok && write_file(".folded", [&pinners] { write_folded(pinners); });
+    symbols.finish();
     writing_.store(false, std::memory_order_release);
     return ok;
 }

@@ -15,9 +15,9 @@ namespace tslab {
 
 class Profile {
   public:
-    // Writes all of them over what is there under these names. Takes time, and the loader's lock for names;
-    // no allocation, and nobody waits for it. False, after a line on stderr, where one cannot be written, and
-    // without where nothing is sampled or another thread is at it.
+    // Writes all of them over what is there under these names. Takes time, no allocation and no lock that
+    // others wait for. False, after a line on stderr, where one cannot be written, and without where nothing
+    // is sampled or another thread is at it.
     bool write();
 
     // Where the heap profile is, once it was written.

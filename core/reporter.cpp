@@ -110,7 +110,7 @@ void Reporter::report() {
     }
 }
 
-// Names for a profile need the loader, which the signal may have interrupted.
+// A profile takes long, for a handler, and the signal may have interrupted one being written.
 void Reporter::answer_signal() {
     if (options.profile != 0) profile_due_.store(true, std::memory_order_relaxed);
     if (options.stats.format != ReportFormat::none || options.profile == 0) report();

@@ -1,7 +1,6 @@
 #include "symbols.h"
 
 #include <elf.h>
-#include <link.h>
 #include <string.h>
 
 #include "os.h"
@@ -10,14 +9,35 @@ namespace tslab {
 
 namespace {
 
+constexpr char kDeleted[] = " (deleted)";
+
+// The number that the text goes on with; the text is what follows the one character behind it.
+std::uint64_t take_number(const char*& text, unsigned base) {
+    std::uint64_t number = 0;
+    for (;; text++) {
+        const unsigned digit =
+            *text >= 'a' ? static_cast<unsigned>(*text - 'a') + 10 : static_cast<unsigned>(*text - '0');
+        if (digit >= base) break;
+        number = number * base + digit;
+    }
+    text += *text != 0 ? 1 : 0;
+    return number;
+}
+
+const char* without_folders(const char* path) { return strrchr(path, '/') + 1; }
+
 // Whether `count` things of this size lie within a file of `bytes`, from `offset` on.
 bool fits(std::size_t bytes, std::size_t offset, std::size_t count, std::size_t size) {
     return offset <= bytes && count <= (bytes - offset) / size;
 }
 
-const char* without_folders(const char* path) {
-    const char* const slash = strrchr(path, '/');
-    return slash != nullptr ? slash + 1 : path;
+// Where the file begins, by the addresses in it.
+std::uintptr_t first_address(const std::byte* content, const Elf64_Ehdr& header) {
+    const auto* const segments = reinterpret_cast<const Elf64_Phdr*>(content + header.e_phoff);
+    for (unsigned i = 0; i < header.e_phnum; i++) {
+        if (segments[i].p_type == PT_LOAD) return segments[i].p_vaddr - segments[i].p_offset;
+    }
+    return 0;
 }
 
 // The name of the function in a table of that kind, null where there is none.
@@ -45,78 +65,90 @@ const char* find_in_table(const std::byte* content, std::size_t bytes, unsigned 
 
 }  // namespace
 
-// What the loader knows of the file that an address is of. Not by dladdr(3), which waits until libraries that
-// are being loaded have run their constructors, and one of those may wait for this thread.
-struct Symbols::Loaded {
-    std::uintptr_t address;
-    const char* path = nullptr;  // empty for the program, which may have been started by a relative one
-    std::uintptr_t bias = 0;     // addresses in the file are less than those in memory by this
-    std::uintptr_t base = 0;     // where the file begins in memory
-    const ElfW(Phdr) * segments = nullptr;
-    unsigned count = 0;  // of them
-
-    static int look_in(dl_phdr_info* info, std::size_t, void* to) {
-        auto& found = *static_cast<Loaded*>(to);
-        bool has_base = false;
-        bool is_there = false;
-        std::uintptr_t base = 0;
-        for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-            const ElfW(Phdr)& segment = info->dlpi_phdr[i];
-            if (segment.p_type != PT_LOAD) continue;
-            if (!has_base) base = info->dlpi_addr + round_down(segment.p_vaddr, os::page_bytes());
-            has_base = true;
-            is_there = is_there || found.address - info->dlpi_addr - segment.p_vaddr < segment.p_memsz;
+void Symbols::begin() {
+    finish();
+    count_ = 0;
+    paths_length_ = 0;
+    inode_ = 0;
+    const int maps = os::open_file("/proc/self/maps");
+    if (maps < 0) return;
+    std::size_t length = 0;  // of what was read and is not taken yet
+    for (long got; (got = os::read_file(maps, text_ + length, sizeof text_ - length)) > 0;) {
+        length += static_cast<std::size_t>(got);
+        char* line = text_;
+        char* end;
+        while ((end = static_cast<char*>(memchr(line, '\n', length))) != nullptr) {
+            *end = 0;
+            add(line);
+            length -= static_cast<std::size_t>(end + 1 - line);
+            line = end + 1;
         }
-        if (!is_there) return 0;
-        found = {found.address, info->dlpi_name, info->dlpi_addr, base, info->dlpi_phdr, info->dlpi_phnum};
-        return 1;
+        memmove(text_, line, length);
     }
-
-    // Another may have come in its place since, and the program may have been started by the loader's name.
-    bool is_of(const std::byte* content, std::size_t bytes) const {
-        const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(content);
-        return bytes >= sizeof *header && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
-               header->e_phnum == count && fits(bytes, header->e_phoff, count, sizeof *segments) &&
-               memcmp(content + header->e_phoff, segments, count * sizeof *segments) == 0;
-    }
-};
-
-void Symbols::forget() {
-    if (content_ != nullptr) os::unmap_file(content_, bytes_);
-    content_ = nullptr;
+    os::close_file(maps);
 }
 
-const char* Symbols::find_in_file(const Loaded& loaded) {
-    if (loaded.base != base_) {
-        forget();
-        base_ = loaded.base;
-        content_ = os::map_file(loaded.path[0] == 0 ? "/proc/self/exe" : loaded.path, bytes_);
+// "start-end permissions offset device inode path", proc(5): the inode decimal, the other numbers
+// hexadecimal.
+void Symbols::add(const char* line) {
+    const std::uintptr_t start = take_number(line, 16);
+    const std::uintptr_t end = take_number(line, 16);
+    const bool is_code = line[2] == 'x';
+    line += strcspn(line, " ") + 1;
+    const std::uint64_t offset = take_number(line, 16);
+    line += strcspn(line, " ") + 1;
+    const std::uint64_t inode = take_number(line, 10);
+    // A small file's code may be mapped from its first page too, which is not where it begins.
+    if (inode != inode_ || (offset == 0 && !is_code)) base_ = start - offset;
+    inode_ = inode;
+    const char* const path = strchr(line, '/');
+    if (!is_code || path == nullptr) return;
+    std::size_t length = strlen(path);
+    constexpr std::size_t kSuffix = sizeof kDeleted - 1;
+    if (length > kSuffix && strcmp(path + length - kSuffix, kDeleted) == 0) length -= kSuffix;
+    if (count_ == sizeof parts_ / sizeof *parts_ || length >= sizeof paths_ - paths_length_) return;
+    char* const kept = paths_ + paths_length_;
+    memcpy(kept, path, length);
+    kept[length] = 0;
+    paths_length_ += length + 1;
+    parts_[count_++] = {start, end, base_, inode, kept};
+}
+
+void Symbols::finish() {
+    if (content_ != nullptr) os::unmap_file(content_, bytes_);
+    content_ = nullptr;
+    mapped_ = nullptr;
+}
+
+const char* Symbols::find_in_file(const Part& part, std::uintptr_t address) {
+    if (&part != mapped_) {
+        finish();
+        mapped_ = &part;
+        content_ = os::map_file(part.path, part.inode, bytes_);
     }
-    if (content_ == nullptr || !loaded.is_of(content_, bytes_)) return nullptr;
-    const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(content_);
-    if (!fits(bytes_, header->e_shoff, header->e_shnum, sizeof(Elf64_Shdr))) return nullptr;
-    const std::uintptr_t wanted = loaded.address - loaded.bias;
+    if (content_ == nullptr || bytes_ < sizeof(Elf64_Ehdr)) return nullptr;
+    const auto& header = *reinterpret_cast<const Elf64_Ehdr*>(content_);
+    if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        !fits(bytes_, header.e_phoff, header.e_phnum, sizeof(Elf64_Phdr)) ||
+        !fits(bytes_, header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr)))
+        return nullptr;
+    const std::uintptr_t wanted = address - part.base + first_address(content_, header);
     const char* const exported = find_in_table(content_, bytes_, SHT_DYNSYM, wanted);
     return exported != nullptr ? exported : find_in_table(content_, bytes_, SHT_SYMTAB, wanted);
 }
 
 void Symbols::write(Output& output, std::uintptr_t return_address) {
-    // In the call, which may be a function's last instruction.
-    Loaded loaded{return_address - 1};
-    if (dl_iterate_phdr(Loaded::look_in, &loaded) == 0) {
-        output.hex(return_address);
+    const std::uintptr_t address =
+        return_address - 1;  // in the call, which may be a function's last instruction
+    for (unsigned i = 0; i < count_; i++) {
+        const Part& part = parts_[i];
+        if (address < part.start || address >= part.end) continue;
+        const char* const name = find_in_file(part, address);
+        output.text(name != nullptr ? name : without_folders(part.path));
+        if (name == nullptr) output.text("+").hex(return_address - part.base);
         return;
     }
-    const char* const name = find_in_file(loaded);
-    if (name != nullptr) {
-        output.text(name);
-        return;
-    }
-    const bool is_program = loaded.path[0] == 0;
-    char program[64];
-    if (is_program) os::program_name(program, sizeof program);
-    output.text(is_program ? program : without_folders(loaded.path)).text("+");
-    output.hex(return_address - loaded.base);
+    output.hex(return_address);
 }
 
 }  // namespace tslab
