@@ -220,7 +220,9 @@ int fit_command(char** words) {
         if (input >= 0) lseek(STDIN_FILENO, input, SEEK_SET);  // the same for both runs
         settings.gather = false;
         settings.keep_output = false;
-        plain = run_trial(file, program, Environment(), settings);
+        Environment environment;
+        environment.leave_library_out();
+        plain = run_trial(file, program, environment, settings);
     }
     return Fit(*program, ours, once ? nullptr : &plain).judge() ? 0 : 1;
 }

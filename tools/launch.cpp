@@ -110,6 +110,19 @@ void Environment::preload(const std::string& library) {
     chain = chain.empty() ? library : library + ":" + chain;
 }
 
+void Environment::leave_library_out() {
+    std::string& chain = values_["LD_PRELOAD"];
+    std::replace(chain.begin(), chain.end(), ' ', ':');  // ld.so(8) takes either
+    std::istringstream libraries(chain);
+    std::string others;
+    for (std::string library; std::getline(libraries, library, ':');) {
+        const bool ours = library.substr(library.rfind('/') + 1).starts_with("libtemporal_slab.so");
+        if (!library.empty() && !ours) others += (others.empty() ? "" : ":") + library;
+    }
+    chain = others;
+    if (chain.empty()) remove("LD_PRELOAD");
+}
+
 char** Environment::entries() {
     lines_.clear();
     pointers_.clear();

@@ -18,6 +18,7 @@ class Environment {
     void remove(const std::string& name) { values_.erase(name); }
     bool has(const std::string& name) const { return values_.contains(name); }
     void preload(const std::string& library);  // before what is preloaded already
+    void leave_library_out();                  // of what is preloaded already, whichever build of it
 
     // Valid until the next change.
     char** entries();

@@ -25,6 +25,8 @@ int main(int argc, char **argv) {
     }
     char line[64];
     while (fgets(line, sizeof line, stdin)) fputs(line, stdout);
+    if (argv[4] && !strcmp(argv[4], "preloaded"))
+        return !!strstr(getenv("LD_PRELOAD"), "libm.so.6") + 2 * !!strstr(getenv("LD_PRELOAD"), "libtemporal_slab.so");
     return argv[4] && !strcmp(argv[4], "fails") ? 7 : 0;
 }
 """
@@ -88,6 +90,11 @@ class Fit(unittest.TestCase):
         self.assertIn("it fits\n", out)
         _, err = run("fit", "--", self.program, "200", "1", "1", stdin=subprocess.PIPE, status=2)
         self.assertIn("a pipe as standard input", err)
+
+    def test_a_library_in_the_environment_is_for_one_run(self):
+        chain = f"libm.so.6:{tools.LIBRARY}"
+        out, _ = run("fit", "--", self.program, "200", "20000", "2", "preloaded", status=1, LD_PRELOAD=chain)
+        self.assertIn("with the library status 3, without it status 1\n", out)
 
     def test_a_server_is_ended(self):
         script = "import time; x = [bytearray(600) for _ in range(100000)]; time.sleep(1000)"
