@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <limits>
 
 #include "tools/figures.h"
 
@@ -36,6 +37,7 @@ std::string label(double x, double y, const char* anchor, const std::string& tex
 double step_of(double span, unsigned most, double base) {
     double step = base == 10 ? std::pow(10, std::floor(std::log10(span / most)))
                              : std::pow(2, std::floor(std::log2(span / most)));
+    if (step <= 0) return span;  // too small to be cut
     while (span / step > most) step *= base == 10 && span / step > 2.5 * most ? 5 : 2;
     return step;
 }
@@ -83,10 +85,12 @@ class Axes {
 
     std::string svg() const {
         std::string text;
+        // The infinite would be reached, and never passed.
+        const double end = std::min(most_ * 1.001, std::numeric_limits<double>::max());
         if (chart_.logarithmic) {
-            for (double value = least_; value <= most_ * 1.001; value *= 10) text += line_at(value);
+            for (double value = least_; value <= end; value *= 10) text += line_at(value);
         } else {
-            for (double value = 0; value <= most_ * 1.001; value += step_) text += line_at(value);
+            for (double value = 0; value <= end; value += step_) text += line_at(value);
         }
         const double bottom = kHeight - kBottom + 16;
         if (chart_.categories.empty()) {

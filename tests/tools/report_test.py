@@ -97,6 +97,13 @@ class Report(unittest.TestCase):
         charts = self.charts(self.report(self.file("driver.csv", text.replace("live@10,", "live@1e16,"))))
         self.assertTrue(charts)
 
+    def test_charts_end_whatever_their_values(self):
+        rows = ("tiny,x@0,1,MiB", "tiny,x@5e-324,1,MiB", "tiny share,x@0,5e-324,%", "huge share,x@0,1.7e308,%",
+                "huge,x_p50,1e308,ns", "infinite,x_p50,inf,ns")
+        text = "driver,case,metric,value,unit\n" + "".join(f"drift,{row}\n" for row in rows)
+        charts = self.charts(self.report(self.file("driver.csv", text)))
+        self.assertEqual(len(charts), 5)
+
     def test_latencies_from_when_calls_were_timed(self):
         names = ["malloc_timed", *(f"malloc_{what}_ns" for what in ("p50", "p90", "p99", "p99_9", "p99_99", "max"))]
         lines = ["time_ms,pid,scope,key,live_bytes,resident_bytes," + ",".join(names)]
