@@ -141,11 +141,13 @@ class History {
                 };
                 const double elapsed = grown("time_ms") / 1000;
                 const double served = grown("served");
-                // Less was served where another program was executed in the process.
-                if (elapsed > 0 && served >= 0)
+                const double slow_hits = grown("slow_path_hits");
+                // Either is less where another program was executed in the process.
+                const bool comparable = served >= 0 && slow_hits >= 0;
+                if (comparable && elapsed > 0)
                     rate.series[0].points.push_back({seconds(moment), served / elapsed});
-                if (served > 0)
-                    slow.series[0].points.push_back({seconds(moment), grown("slow_path_hits") / served});
+                if (comparable && served > 0)
+                    slow.series[0].points.push_back({seconds(moment), slow_hits / served});
             }
             before = row;
         }

@@ -91,6 +91,9 @@ class Report(unittest.TestCase):
     def test_no_rate_is_negative(self):
         charts = self.charts(self.report(self.file("figures.csv", HISTORY + "5000,77,total,,10,3145728,4194304,1,\n")))
         self.assertEqual(charts["Requests served a second"].find("path/title").text, "served: 2.0k at the end")
+        charts = self.charts(self.report(self.file("figures.csv", HISTORY + "5000,77,total,,9000,3145728,4194304,1,\n")))
+        self.assertEqual(charts["Share of served requests on the slow path"].find("path/title").text,
+                         "slow path: 5.0% at the end")
 
     def test_moments_that_a_step_does_not_tell_apart(self):
         text = DRIVER.replace("resident@0,", "resident@1e16,").replace("resident@10,", "resident@10000000000000002,")
