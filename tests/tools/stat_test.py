@@ -10,8 +10,26 @@ import tempfile
 import unittest
 
 import tools
-from tools import COMMAND, run, sleeper, writer
+from tools import COMMAND, LIBRARY, run, sleeper, writer
 
+# Its first thread ends, and leaves another, which ends when the input does.
+LEFT_BEHIND = """
+#include <pthread.h>
+#include <stdio.h>
+static void *stay(void *first) {
+    pthread_join(*(pthread_t *)first, 0);
+    puts("ready");
+    fflush(stdout);
+    getchar();
+    return 0;
+}
+int main(void) {
+    static pthread_t first, other;
+    first = pthread_self();
+    pthread_create(&other, 0, stay, &first);
+    pthread_exit(0);
+}
+"""
 
 class Stat(unittest.TestCase):
     def test_by_number_and_by_file(self):
@@ -95,6 +113,14 @@ class Stat(unittest.TestCase):
             os.kill(pid, signal.SIGKILL)
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
             self.assertIn(f"process {pid} has ended", run("stat", f"{folder}/tslab.{pid}", "--watch")[1])
+
+    def test_a_process_without_its_first_thread_goes_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = folder + "/left_behind"
+            subprocess.run(["cc", "-pthread", "-o", program, "-xc", "-"], input=LEFT_BEHIND, text=True, check=True)
+            env = tools.environment(LD_PRELOAD=LIBRARY, TSLAB_TELEMETRY=folder)
+            with tools.ready([program], env) as pid:
+                self.assertEqual(run("stat", f"{folder}/tslab.{pid}")[1], "")
 
     def test_none_is_said(self):
         for target, part in (("999999999", "there is no process 999999999"),
