@@ -1,9 +1,9 @@
 #include "tools/flame.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -18,6 +18,7 @@ constexpr double kWidth = 1100;
 constexpr double kRow = 18;
 constexpr double kLeastWidth = 0.3;  // narrower frames cannot be seen
 constexpr double kCharacter = 6.6;
+constexpr std::uint64_t kMostWeight = std::uint64_t{1} << 48;  // more bytes than there are addresses
 
 // A frame and what was called from it, each with the weight of the stacks through it.
 struct Frame {
@@ -31,13 +32,13 @@ struct Frame {
     }
 };
 
-// A line's stack and weight; false where it has no weight.
+// A line's stack and weight; false where it has no weight, or no possible one.
 bool split(const std::string& line, std::string& stack, std::uint64_t& weight) {
     const std::size_t space = line.rfind(' ');
     if (space == std::string::npos || space == 0) return false;
-    char* end = nullptr;
-    weight = std::strtoull(line.c_str() + space + 1, &end, 10);
-    if (end == line.c_str() + space + 1 || *end != 0) return false;
+    const char* const end = line.data() + line.size();
+    const auto [read_to, error] = std::from_chars(line.data() + space + 1, end, weight);
+    if (error != std::errc() || read_to != end || weight > kMostWeight) return false;
     stack = line.substr(0, space);
     return true;
 }

@@ -73,6 +73,11 @@ int report_command(char** words) {
     }
     if (files.empty()) throw BadUsage("figures of which file?");
     if (output.empty()) throw BadUsage("where to? Name the page with -o");
+    for (const std::string& file : files) {
+        std::error_code none;
+        if (std::filesystem::equivalent(file, output, none))
+            throw Failure(output + " would be written over, which is to be drawn");
+    }
     std::string body;
     for (const std::string& file : files) body += section_of(file);
     write_page(output, title, body);

@@ -107,6 +107,20 @@ class Report(unittest.TestCase):
         charts = self.charts(self.report(self.file("driver.csv", text)))
         self.assertEqual(len(charts), 5)
 
+    def test_what_is_to_be_drawn_is_not_written_over(self):
+        figures = self.file("figures.csv", HISTORY)
+        other = self.scratch.name + "/other.csv"
+        os.symlink(figures, other)
+        _, err = run("report", figures, "-o", other, status=1)
+        self.assertEqual(err, f"temporal-slab report: {other} would be written over, which is to be drawn\n")
+        with open(figures, encoding="utf-8") as file:
+            self.assertEqual(file.read(), HISTORY)
+
+    def test_stacks_of_impossible_weight(self):
+        for weight in ("99999999999999999999999", "-4", "+4", "281474976710657", "0x4", ""):
+            path = self.file("stacks.folded", f"a;b 4\na;c {weight}\n")
+            self.assertIn("is neither figures of", run("report", path, "-o", self.page, status=1)[1])
+
     def test_latencies_from_when_calls_were_timed(self):
         names = ["malloc_timed", *(f"malloc_{what}_ns" for what in ("p50", "p90", "p99", "p99_9", "p99_99", "max"))]
         lines = ["time_ms,pid,scope,key,live_bytes,resident_bytes," + ",".join(names)]
