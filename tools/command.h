@@ -24,6 +24,9 @@ struct Said {
 // "what: " and the text of an errno.
 [[noreturn]] void fail_with_errno(const std::string& what, int error);
 
+// Throws Failure where not all that was printed could be written.
+void flush_output();
+
 inline constexpr int kNotExecutable = 126;  // as shells answer for a program that cannot be started
 inline constexpr int kNotFound = 127;
 

@@ -63,7 +63,7 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 bool counts_bytes(const std::string& name) { return name.ends_with("bytes"); }
 
 std::string cell_text(const Table& table, std::size_t row, const Column& column) {
-    if (column.kind == ColumnKind::text) return table.text(row, column);
+    if (column.kind == ColumnKind::text) return printable(table.text(row, column));
     const std::uint64_t number = table.number(row, column);
     return counts_bytes(column.name) && column.kind != ColumnKind::key ? bytes_text(number)
                                                                        : std::to_string(number);
@@ -150,8 +150,8 @@ std::string metric_name(const Table& table, const Column& column) {
 std::string text_of(const Telemetry& telemetry, const Snapshot& snapshot) {
     const Figures figures = figures_of(snapshot);
     std::string text =
-        line("%s[%d], library %s, figures %.1f s old\n", telemetry.program().c_str(), telemetry.pid(),
-             telemetry.library_version().c_str(), seconds_since(snapshot.published_ns));
+        line("%s[%d], library %s, figures %.1f s old\n", printable(telemetry.program()).c_str(),
+             telemetry.pid(), telemetry.library_version().c_str(), seconds_since(snapshot.published_ns));
     text += line("resident %s for %s live; slow-path share %s\n", bytes_text(figures.resident_bytes).c_str(),
                  bytes_text(figures.live_bytes).c_str(), percent_text(figures.slow_path_share()).c_str());
     for (const Table& table : snapshot.tables) {

@@ -1,4 +1,4 @@
-// Text as a JSON string: UTF-8 as it is, and a question mark for each byte that is none.
+// Text of others, which may hold any bytes, as a JSON string and for a terminal.
 #pragma once
 
 #include <cstdio>
@@ -25,6 +25,7 @@ inline std::size_t utf8_bytes(std::string_view text) {
     return bytes;
 }
 
+// As a JSON string: UTF-8 as it is, and a question mark for each byte that is none.
 inline std::string quoted(std::string_view text) {
     std::string out = "\"";
     while (!text.empty()) {
@@ -46,6 +47,21 @@ inline std::string quoted(std::string_view text) {
         }
     }
     return out + '"';
+}
+
+// Text for a terminal: a question mark for each byte that is not UTF-8, and for each character that a
+// terminal takes as a command.
+inline std::string printable(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t bytes = utf8_bytes(text);
+        const std::string_view character = text.substr(0, bytes);
+        text.remove_prefix(bytes == 0 ? 1 : bytes);
+        const bool commands =
+            character < " " || character == "\x7F" || (character >= "\xC2\x80" && character < "\xC2\xA0");
+        out += bytes == 0 || commands ? "?" : character;
+    }
+    return out;
 }
 
 }  // namespace tool

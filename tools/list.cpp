@@ -28,8 +28,8 @@ int list_command(char** words) {
                         quoted(process.library).c_str(), quoted(process.telemetry).c_str());
             before = ",\n ";
         } else {
-            std::printf("%7d  %-8s  %-16s  %s\n", process.pid, state, process.name.c_str(),
-                        process.telemetry.empty() ? "-" : process.telemetry.c_str());
+            std::printf("%7d  %-8s  %-16s  %s\n", process.pid, state, printable(process.name).c_str(),
+                        process.telemetry.empty() ? "-" : printable(process.telemetry).c_str());
         }
     }
     if (json) std::puts(found.empty() ? "[]" : "]");

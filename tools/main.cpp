@@ -90,23 +90,47 @@ const Command* find(const char* name) {
 
 bool is_help(const char* word) { return std::strcmp(word, "--help") == 0 || std::strcmp(word, "-h") == 0; }
 
-int run(const Command& command, char** words) {
+// What `act` answers, or the exit status of its failure, said as that of `whom`.
+template <typename Act>
+int attempt(const std::string& whom, Act act) {
     try {
-        if (*words != nullptr && is_help(*words)) {
-            print_help(command);
-            return 0;
-        }
-        return command.run(words);
+        const int status = act();
+        flush_output();
+        return status;
     } catch (const Said& said) {
         return said.status;
     } catch (const BadUsage& what) {
-        std::fprintf(stderr, "temporal-slab %s: %s (see temporal-slab %s --help)\n", command.name,
-                     what.what(), command.name);
+        std::fprintf(stderr, "%s: %s (see %s --help)\n", whom.c_str(), what.what(), whom.c_str());
         return 2;
     } catch (const std::exception& what) {
-        std::fprintf(stderr, "temporal-slab %s: %s\n", command.name, what.what());
+        std::fprintf(stderr, "%s: %s\n", whom.c_str(), what.what());
         return 1;
     }
+}
+
+int run(char** words) {
+    if (*words == nullptr) {
+        print_overview(stderr);
+        return 2;
+    }
+    const char* const name = *words++;
+    if (const Command* const command = find(name)) {
+        return attempt(std::string("temporal-slab ") + name, [command, words] {
+            if (*words == nullptr || !is_help(*words)) return command->run(words);
+            print_help(*command);
+            return 0;
+        });
+    }
+    return attempt("temporal-slab", [name] {
+        if (is_help(name)) {
+            print_overview(stdout);
+        } else if (std::strcmp(name, "--version") == 0) {
+            std::puts("temporal-slab " TSLAB_VERSION);
+        } else {
+            throw BadUsage("'" + std::string(name) + "' is no command");
+        }
+        return 0;
+    });
 }
 
 }  // namespace
@@ -115,28 +139,11 @@ void fail_with_errno(const std::string& what, int error) {
     throw Failure(what + ": " + std::strerror(error));
 }
 
+void flush_output() {
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+        throw Failure("cannot write to standard output");
+}
+
 }  // namespace tool
 
-int main(int, char** argv) {
-    const char* const name = argv[1];
-    if (name == nullptr) {
-        tool::print_overview(stderr);
-        return 2;
-    }
-    if (tool::is_help(name)) {
-        tool::print_overview(stdout);
-    } else if (std::strcmp(name, "--version") == 0) {
-        std::puts("temporal-slab " TSLAB_VERSION);
-    } else if (const tool::Command* const command = tool::find(name)) {
-        const int status = tool::run(*command, argv + 2);
-        if (std::fflush(stdout) != 0 && status == 0) {
-            std::perror("temporal-slab: standard output");
-            return 1;
-        }
-        return status;
-    } else {
-        std::fprintf(stderr, "temporal-slab: '%s' is no command (see temporal-slab --help)\n", name);
-        return 2;
-    }
-    return std::fflush(stdout) == 0 ? 0 : 1;
-}
+int main(int, char** argv) { return tool::run(argv + 1); }

@@ -40,11 +40,16 @@ std::string as_seen_by(pid_t pid, const std::string& path) {
     return fs::exists(path, none) ? path : in_proc(pid, "root") + path;
 }
 
+// Whole: a process's name may hold line ends.
+std::string content_of(const std::string& path) {
+    std::ostringstream content;
+    content << std::ifstream(path).rdbuf();
+    return content.str();
+}
+
 std::string name_of(pid_t pid) {
-    std::ifstream file(in_proc(pid, "comm"));
-    std::string name;
-    std::getline(file, name);
-    return name;
+    const std::string line = content_of(in_proc(pid, "comm"));
+    return line.substr(0, line.rfind('\n'));
 }
 
 }  // namespace
@@ -92,9 +97,7 @@ bool has_reservation(pid_t pid) {
 bool is_alive(pid_t pid) { return kill(pid, 0) == 0 || errno == EPERM; }
 
 std::uint64_t start_time(pid_t pid) {
-    std::ifstream file(in_proc(pid, "stat"));
-    std::string text;
-    std::getline(file, text);
+    const std::string text = content_of(in_proc(pid, "stat"));
     const std::size_t after_name = text.rfind(')');
     if (after_name == std::string::npos) return 0;
     std::istringstream fields(text.substr(after_name + 1));

@@ -48,7 +48,7 @@ int stat_command(char** words) {
         if (watch && format == text_of && isatty(STDOUT_FILENO) != 0) std::fputs("\033[H\033[2J", stdout);
         std::fputs(format(telemetry, telemetry.snapshot()).c_str(), stdout);
         if (!watch || !telemetry.is_alive()) return 0;
-        std::fflush(stdout);
+        flush_output();
         std::this_thread::sleep_for(std::chrono::duration<double>(interval));
     }
 }

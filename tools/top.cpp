@@ -8,6 +8,7 @@
 
 #include "tools/arguments.h"
 #include "tools/figures.h"
+#include "tools/json.h"
 #include "tools/processes.h"
 #include "tools/terminal.h"
 
@@ -48,7 +49,7 @@ void Watch::add(Telemetry& telemetry, std::map<pid_t, Sample>& seen, std::vector
     const Snapshot snapshot = telemetry.snapshot();
     const Figures figures = figures_of(snapshot);
     const pid_t pid = telemetry.pid();
-    Row row{pid, telemetry.program(), resident_bytes(pid), figures, 0, figures.slow_path_share()};
+    Row row{pid, printable(telemetry.program()), resident_bytes(pid), figures, 0, figures.slow_path_share()};
     Sample now{figures.served, figures.slow_path_hits, snapshot.published_ns};
     const auto before = seen_.find(pid);
     const Sample since = before != seen_.end() ? before->second : Sample{0, 0, telemetry.started_ns()};
@@ -160,7 +161,7 @@ void print_tables(Watch& watch, double interval, std::uint64_t count, bool laten
     for (std::uint64_t printed = 0; printed < count; printed++) {
         if (printed > 0) {
             std::puts("");
-            std::fflush(stdout);
+            flush_output();
             std::this_thread::sleep_for(std::chrono::duration<double>(interval));
         }
         const std::vector<Row> rows = watch.look();

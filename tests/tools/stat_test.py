@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """temporal-slab stat: the figures of a file, in each form, and what is said where there are none."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -31,6 +32,28 @@ int main(void) {
 }
 """
 
+ALLOCATES = """
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) {
+    for (int i = 0; i < 10000; i++) free(malloc(64 + i % 700));
+    puts("ready");
+    fflush(stdout);
+    getchar();
+}
+"""
+
+
+@contextlib.contextmanager
+def compiled(source, name):
+    """A process of that program with telemetry: its number and its directory."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = f"{folder}/{name}"
+        subprocess.run(["cc", "-pthread", "-o", program, "-xc", "-"], input=source, text=True, check=True)
+        with tools.ready([program], tools.environment(LD_PRELOAD=LIBRARY, TSLAB_TELEMETRY=folder)) as pid:
+            yield pid, folder
+
+
 class Stat(unittest.TestCase):
     def test_by_number_and_by_file(self):
         with writer() as (pid, folder):
@@ -57,6 +80,27 @@ class Stat(unittest.TestCase):
             with writer("named", name) as (pid, _):
                 self.assertEqual(json.loads(run("stat", "--json", str(pid))[0])["program"], shown)
                 self.assertIn(f'program="{shown}"', run("stat", "--prometheus", str(pid))[0])
+
+    def test_names_give_a_terminal_no_commands(self):
+        for name, shown in ((b"a\x1b[31m\x7f", "a?[31m?"), (b"two\nlines\r\t", "two?lines??"), (b"\xc2\x9bk \xff", "?k ?"),
+                            (b"ch\xc3\xbcrn \xc2\xa0", "ch\u00fcrn \u00a0")):
+            with writer("named", name) as (pid, folder):
+                self.assertTrue(run("stat", str(pid))[0].startswith(f"{shown}[{pid}], library 9.8.7"))
+                self.assertIn(shown, run("top", "--dir", folder)[0])
+
+    def test_a_process_whose_name_has_line_ends(self):
+        with compiled(ALLOCATES, "two\nlines") as (pid, folder):
+            self.assertEqual(run("stat", f"{folder}/tslab.{pid}")[1], "")
+            self.assertRegex(run("list")[0], rf"\n *{pid}  active    two\?lines ")
+
+    def test_output_that_cannot_be_written_is_said(self):
+        with writer() as (pid, _), open("/dev/full", "w", encoding="ascii") as full:
+            for words in (["stat", str(pid)], ["stat", str(pid), "--json"], ["stat", str(pid), "--watch"], ["list"],
+                          ["--help"], ["run", "--help"], ["--version"]):
+                done = subprocess.run([*tools.EMULATOR, COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True,
+                                      timeout=100, check=False, env=tools.environment())
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), words)
+                self.assertRegex(done.stderr, "^temporal-slab[a-z ]*: cannot write to standard output\n$")
 
     def test_it_asks_for_fresh_figures(self):
         with writer() as (pid, _):
@@ -115,12 +159,8 @@ class Stat(unittest.TestCase):
             self.assertIn(f"process {pid} has ended", run("stat", f"{folder}/tslab.{pid}", "--watch")[1])
 
     def test_a_process_without_its_first_thread_goes_on(self):
-        with tempfile.TemporaryDirectory() as folder:
-            program = folder + "/left_behind"
-            subprocess.run(["cc", "-pthread", "-o", program, "-xc", "-"], input=LEFT_BEHIND, text=True, check=True)
-            env = tools.environment(LD_PRELOAD=LIBRARY, TSLAB_TELEMETRY=folder)
-            with tools.ready([program], env) as pid:
-                self.assertEqual(run("stat", f"{folder}/tslab.{pid}")[1], "")
+        with compiled(LEFT_BEHIND, "left_behind") as (pid, folder):
+            self.assertEqual(run("stat", f"{folder}/tslab.{pid}")[1], "")
 
     def test_none_is_said(self):
         for target, part in (("999999999", "there is no process 999999999"),
