@@ -116,7 +116,8 @@ TSLAB_FUNCTION(int, TSLAB_NOT_LOADED, tslab_epoch_stats, (uint64_t epoch, struct
                (epoch, info))
 
 /* Creates a domain of the calling thread, which only this thread may use; it ends with the thread at the
- * latest. */
+ * latest. Its free memory serves the domain alone, each size class its own: a domain is for objects that end
+ * with it. */
 TSLAB_FUNCTION(int, TSLAB_NOT_LOADED, tslab_domain_create, (tslab_domain * domain), (domain))
 
 /* What this thread allocates from here on is the domain's, until it leaves it. Domains nest: the one entered
