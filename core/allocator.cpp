@@ -357,7 +357,7 @@ void count_forwarded_slow(std::size_t bytes, std::size_t alignment) {
     if (count.get() % kForwardedGlances == 0) glance_slow();
 }
 
-void write_profile() { profile.write(); }
+void write_profile() { profile.write_last(); }
 
 void print_latency() {
     if (!watching.load(std::memory_order_relaxed)) return;

@@ -129,7 +129,7 @@ void write_heap() {
         output.text("\n");
     }
     output.text("\nMAPPED_LIBRARIES:\n");
-    const int maps = os::open_file("/proc/self/maps");
+    const int maps = os::open_file("/proc/thread-self/maps");
     char text[2048];
     for (long got = 1; maps >= 0 && got > 0;) {
         got = os::read_file(maps, text, sizeof text);
@@ -216,6 +216,11 @@ bool Profile::write() {
     symbols.finish();
     writing_.store(false, std::memory_order_release);
     return ok;
+}
+
+void Profile::write_last() {
+    for (unsigned ms = 0; ms < 2000 && writing_.load(std::memory_order_relaxed); ms++) os::sleep_us(1000);
+    write();
 }
 
 void Profile::copy_path(char (&path)[kPathRoom]) const { make_path(path, ".heap"); }

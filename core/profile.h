@@ -20,6 +20,9 @@ class Profile {
     // is sampled or another thread is at it.
     bool write();
 
+    // The same as the process ends: another thread that is at it is waited for, two seconds at most.
+    void write_last();
+
     // Where the heap profile is, once it was written.
     void copy_path(char (&path)[kPathRoom]) const;
 
