@@ -31,13 +31,15 @@ bool fits(std::size_t bytes, std::size_t offset, std::size_t count, std::size_t 
     return offset <= bytes && count <= (bytes - offset) / size;
 }
 
-// Where the file begins, by the addresses in it.
-std::uintptr_t first_address(const std::byte* content, const Elf64_Ehdr& header) {
+// The segment of the file that has the byte at `offset` as code; null where none has.
+const Elf64_Phdr* find_segment(const std::byte* content, std::uint64_t offset) {
+    const auto& header = *reinterpret_cast<const Elf64_Ehdr*>(content);
     const auto* const segments = reinterpret_cast<const Elf64_Phdr*>(content + header.e_phoff);
     for (unsigned i = 0; i < header.e_phnum; i++) {
-        if (segments[i].p_type == PT_LOAD) return segments[i].p_vaddr - segments[i].p_offset;
+        const bool is_code = segments[i].p_type == PT_LOAD && (segments[i].p_flags & PF_X) != 0;
+        if (is_code && offset - segments[i].p_offset < segments[i].p_filesz) return &segments[i];
     }
-    return 0;
+    return nullptr;
 }
 
 // The name of the function in a table of that kind, null where there is none.
@@ -50,10 +52,10 @@ const char* find_in_table(const std::byte* content, std::size_t bytes, unsigned 
         const std::size_t count = sections[i].sh_size / sizeof(Elf64_Sym);
         if (!fits(bytes, sections[i].sh_offset, count, sizeof(Elf64_Sym)) ||
             !fits(bytes, names.sh_offset, names.sh_size, 1) || names.sh_size == 0)
-            return nullptr;
+            continue;
         const auto* const symbols = reinterpret_cast<const Elf64_Sym*>(content + sections[i].sh_offset);
         const auto* const text = reinterpret_cast<const char*>(content + names.sh_offset);
-        if (text[names.sh_size - 1] != 0) return nullptr;
+        if (text[names.sh_size - 1] != 0) continue;
         for (std::size_t k = 0; k < count; k++) {
             if (ELF64_ST_TYPE(symbols[k].st_info) == STT_FUNC && symbols[k].st_shndx != SHN_UNDEF &&
                 wanted - symbols[k].st_value < symbols[k].st_size && symbols[k].st_name < names.sh_size)
@@ -63,14 +65,26 @@ const char* find_in_table(const std::byte* content, std::size_t bytes, unsigned 
     return nullptr;
 }
 
+// Whether the file is one whose tables lie within it. elf(5)
+bool is_sound(const std::byte* content, std::size_t bytes) {
+    if (bytes < sizeof(Elf64_Ehdr)) return false;
+    const auto& header = *reinterpret_cast<const Elf64_Ehdr*>(content);
+    return memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64 &&
+           header.e_phentsize == sizeof(Elf64_Phdr) &&
+           (header.e_shnum == 0 || header.e_shentsize == sizeof(Elf64_Shdr)) &&
+           fits(bytes, header.e_phoff, header.e_phnum, sizeof(Elf64_Phdr)) &&
+           fits(bytes, header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr));
+}
+
 }  // namespace
 
 void Symbols::begin() {
     finish();
     count_ = 0;
     paths_length_ = 0;
-    inode_ = 0;
-    const int maps = os::open_file("/proc/self/maps");
+    memset(known_, 0, sizeof known_);
+    // Not the process's: there is none of it where the first thread has ended.
+    const int maps = os::open_file("/proc/thread-self/maps");
     if (maps < 0) return;
     std::size_t length = 0;  // of what was read and is not taken yet
     for (long got; (got = os::read_file(maps, text_ + length, sizeof text_ - length)) > 0;) {
@@ -84,6 +98,7 @@ void Symbols::begin() {
             line = end + 1;
         }
         memmove(text_, line, length);
+        if (length == sizeof text_) length = 0;  // a path as long as that is none that could be opened
     }
     os::close_file(maps);
 }
@@ -93,16 +108,15 @@ void Symbols::begin() {
 void Symbols::add(const char* line) {
     const std::uintptr_t start = take_number(line, 16);
     const std::uintptr_t end = take_number(line, 16);
-    const bool is_code = line[2] == 'x';
-    line += strcspn(line, " ") + 1;
+    const bool is_code = line[0] != 0 && line[1] != 0 && line[2] == 'x';
+    line += strcspn(line, " ");
+    line += strspn(line, " ");
     const std::uint64_t offset = take_number(line, 16);
-    line += strcspn(line, " ") + 1;
+    line += strcspn(line, " ");
+    line += strspn(line, " ");
     const std::uint64_t inode = take_number(line, 10);
-    // A small file's code may be mapped from its first page too, which is not where it begins.
-    if (inode != inode_ || (offset == 0 && !is_code)) base_ = start - offset;
-    inode_ = inode;
-    const char* const path = strchr(line, '/');
-    if (!is_code || path == nullptr) return;
+    const char* const path = line + strspn(line, " ");
+    if (!is_code || *path != '/') return;
     std::size_t length = strlen(path);
     constexpr std::size_t kSuffix = sizeof kDeleted - 1;
     if (length > kSuffix && strcmp(path + length - kSuffix, kDeleted) == 0) length -= kSuffix;
@@ -111,44 +125,58 @@ void Symbols::add(const char* line) {
     memcpy(kept, path, length);
     kept[length] = 0;
     paths_length_ += length + 1;
-    parts_[count_++] = {start, end, base_, inode, kept};
+    parts_[count_++] = {start, end, offset, inode, kept, false, nullptr, 0};
 }
 
+// A child may be forked between any two steps: what it has twice is mapped once more, and not unmapped twice.
 void Symbols::finish() {
-    if (content_ != nullptr) os::unmap_file(content_, bytes_);
-    content_ = nullptr;
-    mapped_ = nullptr;
+    for (unsigned i = 0; i < count_; i++) {
+        const std::byte* const content = parts_[i].content;
+        parts_[i].content = nullptr;
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        if (content != nullptr) os::unmap_file(content, parts_[i].bytes);
+    }
 }
 
-const char* Symbols::find_in_file(const Part& part, std::uintptr_t address) {
-    if (&part != mapped_) {
-        finish();
-        mapped_ = &part;
-        content_ = os::map_file(part.path, part.inode, bytes_);
-    }
-    if (content_ == nullptr || bytes_ < sizeof(Elf64_Ehdr)) return nullptr;
-    const auto& header = *reinterpret_cast<const Elf64_Ehdr*>(content_);
-    if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-        !fits(bytes_, header.e_phoff, header.e_phnum, sizeof(Elf64_Phdr)) ||
-        !fits(bytes_, header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr)))
-        return nullptr;
-    const std::uintptr_t wanted = address - part.base + first_address(content_, header);
-    const char* const exported = find_in_table(content_, bytes_, SHT_DYNSYM, wanted);
-    return exported != nullptr ? exported : find_in_table(content_, bytes_, SHT_SYMTAB, wanted);
+void Symbols::map(Part& part) {
+    if (part.is_mapped) return;
+    part.is_mapped = true;
+    part.content = os::map_file(part.path, part.inode, part.bytes);
+    if (part.content == nullptr || is_sound(part.content, part.bytes)) return;
+    os::unmap_file(part.content, part.bytes);
+    part.content = nullptr;
 }
 
 void Symbols::write(Output& output, std::uintptr_t return_address) {
-    const std::uintptr_t address =
-        return_address - 1;  // in the call, which may be a function's last instruction
-    for (unsigned i = 0; i < count_; i++) {
-        const Part& part = parts_[i];
-        if (address < part.start || address >= part.end) continue;
-        const char* const name = find_in_file(part, address);
-        output.text(name != nullptr ? name : without_folders(part.path));
-        if (name == nullptr) output.text("+").hex(return_address - part.base);
+    // In the call, which may be a function's last instruction.
+    const std::uintptr_t address = return_address - 1;
+    unsigned i = 0;
+    while (i < count_ && (address < parts_[i].start || address >= parts_[i].end)) i++;
+    if (i == count_) {
+        output.hex(return_address);
         return;
     }
-    output.hex(return_address);
+    Part& part = parts_[i];
+    map(part);
+    std::uintptr_t in_file = address - part.start + part.offset;
+    const Elf64_Phdr* const segment = part.content != nullptr ? find_segment(part.content, in_file) : nullptr;
+    const char* name = nullptr;
+    if (segment != nullptr) {
+        in_file += segment->p_vaddr - segment->p_offset;
+        name = name_of(part, address, in_file);
+    }
+    output.text(name != nullptr ? name : without_folders(part.path));
+    if (name == nullptr) output.text("+").hex(in_file + 1);
+}
+
+// The name at an address of the file that is `address` in memory.
+const char* Symbols::name_of(const Part& part, std::uintptr_t address, std::uintptr_t in_file) {
+    Known& known = known_[address % (sizeof known_ / sizeof *known_)];
+    if (known.address == address) return known.name;
+    const char* name = find_in_table(part.content, part.bytes, SHT_DYNSYM, in_file);
+    if (name == nullptr) name = find_in_table(part.content, part.bytes, SHT_SYMTAB, in_file);
+    known = {address, name};
+    return name;
 }
 
 }  // namespace tslab

@@ -10,14 +10,14 @@ namespace tslab {
 // Large: not for the stacks of the program's threads.
 class Symbols {
   public:
-    // Finds out what is mapped, by /proc/self/maps; where that cannot be read, nothing is known to be.
+    // Finds out what is mapped, by /proc/thread-self/maps; where that cannot be read, nothing is known to be.
     void begin();
-    // Lets go of the file that was looked into last.
+    // Lets go of the files that were looked into.
     void finish();
 
     // Writes the name of the function that a call returns to, as it stands in the file. Where there is none,
-    // the file's name and the offset from where the file begins in memory; where no file is known, the
-    // address.
+    // the file's name and the address there, as addr2line takes it, or the offset where the file cannot be
+    // read; where no file is known, the address in memory.
     void write(Output& output, std::uintptr_t return_address);
 
   private:
@@ -25,26 +25,28 @@ class Symbols {
     struct Part {
         std::uintptr_t start;
         std::uintptr_t end;
-        std::uintptr_t base;  // where the file begins in memory
-        std::uint64_t inode;  // another may have come under its name since
+        std::uint64_t offset;  // of its start, in the file
+        std::uint64_t inode;   // another may have come under its name since
         const char* path;
+        bool is_mapped;            // or cannot be
+        const std::byte* content;  // the whole file; null before it is mapped, and where it cannot be
+        std::size_t bytes;
+    };
+    struct Known {
+        std::uintptr_t address;
+        const char* name;  // null where there is none
     };
 
     void add(const char* line);
-    const char* find_in_file(const Part& part, std::uintptr_t address);
+    void map(Part& part);
+    const char* name_of(const Part& part, std::uintptr_t address, std::uintptr_t in_file);
 
     unsigned count_;  // of parts; there is room for those of most programs
     Part parts_[512];
     std::size_t paths_length_;
     char paths_[64 * 1024];
-    // Of the last line's file.
-    std::uintptr_t base_;
-    std::uint64_t inode_;
-    char text_[8192];  // read; longer than any line
-
-    const Part* mapped_;  // whose file is mapped, or was to be
-    const std::byte* content_;
-    std::size_t bytes_;
+    char text_[8192];    // of lines that are read
+    Known known_[4096];  // by the address's low bits: tables are long, and stacks have most frames in common
 };
 
 }  // namespace tslab

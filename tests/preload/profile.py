@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A profiled program's files: the right sites, in the tools that people read them with.
 
-usage: profile.py LIBRARY PROGRAM leak|pin alone|threads|fork
+usage: profile.py LIBRARY PROGRAM leak|pin alone|threads|fork|first_ends
 """
 
 import os
@@ -45,7 +45,8 @@ def check_ranking(program, profile, options, name, megabytes):
             fail(f"{reader} {options} says {rows[0]}, not about {megabytes:.1f} MB, in {profile}")
 
 
-def check_leak(program, base, times):
+def check_leak(program, base, how):
+    times = 4 if how == "threads" else 1
     check_ranking(program, base + ".heap", ["--inuse_space"], "leaking_site", times * 100_000 * 199.5 / 2**20)
     check_ranking(program, base + ".heap", ["--alloc_space"], "passing_site", times * 400_000 * 300 / 2**20)
     rows = re.findall(r"^((?: +\d+){17})\n +(\S+)$", read(base + ".lifetimes"), re.MULTILINE)
@@ -58,7 +59,8 @@ def check_leak(program, base, times):
         fail(f"lifetimes of what is never freed: {kept}")
 
 
-def check_pin(program, base, times):
+def check_pin(program, base, how):
+    times = 4 if how == "threads" else 1
     check_ranking(program, base + ".heap", ["--inuse_space"], "dense_site", times * 100_000 * 320 / 2**20)
     table = read(base + ".pinners")
     rows = re.findall(r"^ +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)\n +(\S+)$", table, re.MULTILINE)
@@ -71,7 +73,7 @@ def check_pin(program, base, times):
         fail(f"what pinning_site pins:\n{table}")
     stacks = [line.rsplit(" ", 1) for line in read(base + ".folded").splitlines()]
     most = max(stacks, key=lambda stack: int(stack[1]))[0].split(";")
-    if most[-1] != "pinning_site" or (times == 1 and "main" not in most):
+    if most[-1] != "pinning_site" or (how in ("alone", "fork") and "main" not in most):
         fail(f"the widest folded stack is {most}")
 
 
@@ -93,7 +95,7 @@ def main():
             fail(f"the files written are {files}")
         for process in processes:
             check = check_leak if work == "leak" else check_pin
-            check(program, os.path.join(folder, process), 4 if how == "threads" else 1)
+            check(program, os.path.join(folder, process), how)
     print("google-pprof, jeprof and the tables name the right sites")
 
 

@@ -68,6 +68,15 @@ int main(int count, char** words) {
         for (std::thread& thread : threads) thread.join();
         return 0;
     }
+    if (strcmp(words[2], "first_ends") == 0) {
+        const auto body = [](void* given) -> void* {
+            reinterpret_cast<void (*)()>(given)();
+            exit(0);
+        };
+        pthread_t other;
+        CHECK(pthread_create(&other, nullptr, body, reinterpret_cast<void*>(work)) == 0);
+        pthread_exit(nullptr);
+    }
     if (strcmp(words[2], "fork") == 0) {
         const pid_t child = fork();
         CHECK(child >= 0);
