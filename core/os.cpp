@@ -177,6 +177,11 @@ int create_file(const char* path) {
 
 int open_file(const char* path) { return open_path(path, O_RDONLY); }
 
+int open_maps() {
+    const int file = open_file("/proc/thread-self/maps");
+    return file >= 0 ? file : open_file("/proc/self/maps");  // Linux before 3.17
+}
+
 void close_file(int file) { call(SYS_close, file); }
 
 // By what cannot be read or written, as what is closed cannot be.

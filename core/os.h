@@ -85,6 +85,8 @@ class SignalsHeld {
 // of whatever had the name; for reading. Negative where that fails.
 int create_file(const char* path);
 int open_file(const char* path);
+// What is mapped, by lines, proc(5): this thread's, as a process whose first thread has ended shows none.
+int open_maps();
 void close_file(int file);
 // False where not all could be written. Raises no signal.
 bool write_file(int file, const char* text, std::size_t bytes);

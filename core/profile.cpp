@@ -129,7 +129,7 @@ void write_heap() {
         output.text("\n");
     }
     output.text("\nMAPPED_LIBRARIES:\n");
-    const int maps = os::open_file("/proc/thread-self/maps");
+    const int maps = os::open_maps();
     char text[2048];
     for (long got = 1; maps >= 0 && got > 0;) {
         got = os::read_file(maps, text, sizeof text);

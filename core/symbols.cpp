@@ -83,8 +83,7 @@ void Symbols::begin() {
     count_ = 0;
     paths_length_ = 0;
     memset(known_, 0, sizeof known_);
-    // Not the process's: there is none of it where the first thread has ended.
-    const int maps = os::open_file("/proc/thread-self/maps");
+    const int maps = os::open_maps();
     if (maps < 0) return;
     std::size_t length = 0;  // of what was read and is not taken yet
     for (long got; (got = os::read_file(maps, text_ + length, sizeof text_ - length)) > 0;) {

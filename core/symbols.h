@@ -10,7 +10,7 @@ namespace tslab {
 // Large: not for the stacks of the program's threads.
 class Symbols {
   public:
-    // Finds out what is mapped, by /proc/thread-self/maps; where that cannot be read, nothing is known to be.
+    // Finds out what is mapped; where proc(5) is not to be had, nothing is known to be.
     void begin();
     // Lets go of the files that were looked into.
     void finish();
