@@ -1,6 +1,7 @@
 #include "symbols.h"
 
 #include <elf.h>
+#include <limits.h>
 #include <string.h>
 
 #include "os.h"
@@ -11,16 +12,16 @@ namespace {
 
 constexpr char kDeleted[] = " (deleted)";
 
+constexpr unsigned digit_of(char c) {
+    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+    return c >= 'a' && c <= 'f' ? static_cast<unsigned>(c - 'a') + 10 : UINT_MAX;
+}
+
 // The number that the text goes on with; the text is what follows the one character behind it.
 std::uint64_t take_number(const char*& text, unsigned base) {
     std::uint64_t number = 0;
-    for (;; text++) {
-        const unsigned digit =
-            *text >= 'a' ? static_cast<unsigned>(*text - 'a') + 10 : static_cast<unsigned>(*text - '0');
-        if (digit >= base) break;
-        number = number * base + digit;
-    }
-    text += *text != 0 ? 1 : 0;
+    while (digit_of(*text) < base) number = number * base + digit_of(*text++);
+    if (*text != 0) text++;
     return number;
 }
 
