@@ -56,7 +56,7 @@ constexpr Command kCommands[] = {
      "suit the library, what memory it took either way, and which settings to try. End a program that does\n"
      "not end by itself as always, or with --for. The exit status is 0 where the program fits, 1 where not.\n\n"
      "  --once                without the second run\n"
-     "  --for SECONDS         end each run with SIGTERM after so long\n"
+     "  --for SECONDS         end each run with SIGTERM after so long, and with SIGKILL 10 s later\n"
      "  --library FILE        as for run\n"
      "\nThe library's options, as for run, but those that report the figures:\n\n", OptionFlags::all_but_figures},
     {"report", report_command, "FILE… -o OUT.html [--title TEXT]", "draw figures as one HTML page",
