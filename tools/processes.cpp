@@ -20,6 +20,21 @@ constexpr const char* kTelemetryName = "tslab.";
 
 std::string in_proc(pid_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 
+// What is told of memory, which a process shows of its first thread: of another, where that one has ended.
+std::ifstream open_of_memory(pid_t pid, const char* name) {
+    std::ifstream file(in_proc(pid, name));
+    const auto is_empty = [](std::ifstream& opened) {
+        return opened.peek() == std::ifstream::traits_type::eof();
+    };
+    if (!file || !is_empty(file)) return file;
+    std::error_code none;
+    for (const fs::directory_entry& thread : fs::directory_iterator(in_proc(pid, "task"), none)) {
+        std::ifstream of_thread(thread.path() / name);
+        if (!is_empty(of_thread)) return of_thread;
+    }
+    return file;
+}
+
 bool starts_with_file_name(const std::string& path, const char* start) {
     return path.compare(path.rfind('/') + 1, std::string(start).size(), start) == 0;
 }
@@ -55,7 +70,7 @@ std::string name_of(pid_t pid) {
 }  // namespace
 
 std::optional<Process> look_at(pid_t pid) {
-    std::ifstream maps(in_proc(pid, "maps"));
+    std::ifstream maps = open_of_memory(pid, "maps");
     if (!maps) return std::nullopt;
     Process process{pid, name_of(pid), "", ""};
     for (std::string line; std::getline(maps, line);) {
@@ -85,7 +100,7 @@ std::vector<Process> processes_with_library() {
 
 // Its mark among all mappings: reserved without swap, without huge pages, left out of core dumps.
 bool has_reservation(pid_t pid) {
-    std::ifstream smaps(in_proc(pid, "smaps"));
+    std::ifstream smaps = open_of_memory(pid, "smaps");
     for (std::string line; std::getline(smaps, line);) {
         if (!line.starts_with("VmFlags:")) continue;
         const auto has = [&line](const char* flag) { return line.find(flag) != std::string::npos; };

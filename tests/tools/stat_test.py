@@ -161,6 +161,8 @@ class Stat(unittest.TestCase):
     def test_a_process_without_its_first_thread_goes_on(self):
         with compiled(LEFT_BEHIND, "left_behind") as (pid, folder):
             self.assertEqual(run("stat", f"{folder}/tslab.{pid}")[1], "")
+            self.assertEqual(run("stat", str(pid))[1], "")
+            self.assertRegex(run("list")[0], rf"\n *{pid}  active    left_behind ")
 
     def test_none_is_said(self):
         for target, part in (("999999999", "there is no process 999999999"),
