@@ -246,8 +246,8 @@ bool rename_file(const char* from, const char* to) {
 void remove_file(const char* path) { call(SYS_unlinkat, AT_FDCWD, address(path), 0); }
 
 const std::byte* map_file(const char* path, std::uint64_t inode, std::size_t& bytes) {
-    const int file =
-        open_path(path, O_RDONLY | O_NONBLOCK);  // a pipe of that name has no writers to wait for
+    // A pipe of that name may have no writer yet: it is not waited for.
+    const int file = open_path(path, O_RDONLY | O_NONBLOCK);
     if (file < 0) return nullptr;
     struct stat found {};
     const bool is_it = call(SYS_fstat, file, address(&found)) == 0 && found.st_ino == inode;
