@@ -98,15 +98,13 @@ std::string rows_text(const Table& table) {
 std::string escaped_label(std::string_view value) {
     std::string text;
     while (!value.empty()) {
-        const std::size_t bytes = utf8_bytes(value);
-        const std::string_view character = value.substr(0, bytes);
-        value.remove_prefix(std::max<std::size_t>(bytes, 1));
+        const std::string_view character = take_character(value);
         if (character == "\n") {
             text += "\\n";
             continue;
         }
         if (character == "\"" || character == "\\") text += '\\';
-        text += bytes == 0 ? "?" : character;
+        text += character;
     }
     return text;
 }

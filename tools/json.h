@@ -1,4 +1,4 @@
-// Text of others, which may hold any bytes, as a JSON string and for a terminal.
+// Text of others, which may hold any bytes: as a JSON string, and for a terminal.
 #pragma once
 
 #include <cstdio>
@@ -25,41 +25,39 @@ inline std::size_t utf8_bytes(std::string_view text) {
     return bytes;
 }
 
-// As a JSON string: UTF-8 as it is, and a question mark for each byte that is none.
+// The character that a text begins with, taken off it: a question mark for a byte that is not UTF-8.
+inline std::string_view take_character(std::string_view& text) {
+    const std::size_t bytes = utf8_bytes(text);
+    const std::string_view character = bytes == 0 ? "?" : text.substr(0, bytes);
+    text.remove_prefix(bytes == 0 ? 1 : bytes);
+    return character;
+}
+
+// As a JSON string.
 inline std::string quoted(std::string_view text) {
     std::string out = "\"";
     while (!text.empty()) {
-        const char c = text[0];
-        const std::size_t bytes = utf8_bytes(text);
-        const std::string_view character = text.substr(0, bytes);
-        text.remove_prefix(bytes == 0 ? 1 : bytes);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (bytes == 0) {
-            out += '?';
-        } else if (static_cast<unsigned char>(c) < 0x20) {
+        const std::string_view character = take_character(text);
+        if (character < " ") {
             char escape[8];
-            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
+            std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(character[0]));
             out += escape;
-        } else {
-            out += character;
+            continue;
         }
+        if (character == "\"" || character == "\\") out += '\\';
+        out += character;
     }
     return out + '"';
 }
 
-// Text for a terminal: a question mark for each byte that is not UTF-8, and for each character that a
-// terminal takes as a command.
+// For a terminal: a question mark for each character that it takes as a command, too.
 inline std::string printable(std::string_view text) {
     std::string out;
     while (!text.empty()) {
-        const std::size_t bytes = utf8_bytes(text);
-        const std::string_view character = text.substr(0, bytes);
-        text.remove_prefix(bytes == 0 ? 1 : bytes);
+        const std::string_view character = take_character(text);
         const bool commands =
             character < " " || character == "\x7F" || (character >= "\xC2\x80" && character < "\xC2\xA0");
-        out += bytes == 0 || commands ? "?" : character;
+        out += commands ? "?" : character;
     }
     return out;
 }
