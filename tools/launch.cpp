@@ -14,6 +14,7 @@
 
 #include "core/options.h"
 #include "tools/elf.h"
+#include "tools/processes.h"
 
 namespace tool {
 
@@ -111,16 +112,15 @@ void Environment::preload(const std::string& library) {
 }
 
 void Environment::leave_library_out() {
-    std::string& chain = values_["LD_PRELOAD"];
+    std::string chain = values_["LD_PRELOAD"];
     std::replace(chain.begin(), chain.end(), ' ', ':');  // ld.so(8) takes either
+    remove("LD_PRELOAD");
     std::istringstream libraries(chain);
     std::string others;
     for (std::string library; std::getline(libraries, library, ':');) {
-        const bool ours = library.substr(library.rfind('/') + 1).starts_with("libtemporal_slab.so");
-        if (!library.empty() && !ours) others += (others.empty() ? "" : ":") + library;
+        if (!library.empty() && !names_library(library)) others += (others.empty() ? "" : ":") + library;
     }
-    chain = others;
-    if (chain.empty()) remove("LD_PRELOAD");
+    if (!others.empty()) set("LD_PRELOAD", others);
 }
 
 char** Environment::entries() {

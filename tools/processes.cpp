@@ -76,7 +76,7 @@ std::optional<Process> look_at(pid_t pid) {
     for (std::string line; std::getline(maps, line);) {
         const std::string path = path_of(line);
         if (path.empty()) continue;
-        if (process.library.empty() && starts_with_file_name(path, kLibraryName)) process.library = path;
+        if (process.library.empty() && names_library(path)) process.library = path;
         const bool shared = line.find("s ", line.find(' ')) < line.find(' ', line.find(' ') + 1);
         const bool ours = shared && starts_with_file_name(path, kTelemetryName) &&
                           all_digits(path.substr(path.rfind(kTelemetryName) + 6));
@@ -108,6 +108,8 @@ bool has_reservation(pid_t pid) {
     }
     return false;
 }
+
+bool names_library(const std::string& path) { return starts_with_file_name(path, kLibraryName); }
 
 bool is_alive(pid_t pid) { return kill(pid, 0) == 0 || errno == EPERM; }
 

@@ -28,6 +28,9 @@ bool has_reservation(pid_t pid);
 
 bool is_alive(pid_t pid);
 
+// Whether the path's file is a build of the library, by its name.
+bool names_library(const std::string& path);
+
 // Field 22 of /proc/PID/stat; 0 where there is none, or the process has ended.
 std::uint64_t start_time(pid_t pid);
 
